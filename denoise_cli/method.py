@@ -1,0 +1,97 @@
+"""The contract between denoisers and the rest: what a denoiser can do, and the card that describes it.
+
+Letters: N batch, C channels, H height, W width. Intensities are in [0, 1]; sigma is on that scale too.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from torch import Tensor
+
+from denoise_cli.noise import Pair
+
+
+@runtime_checkable
+class Denoiser(Protocol):
+    """Noisy images in, clean images out. An ``nn.Module`` satisfies this by having the methods; nobody inherits."""
+
+    @property
+    def channels(self) -> int | None:
+        """How many channels the net takes: 1, 3, or ``None`` for any number."""
+        ...
+
+    @property
+    def stride(self) -> int:
+        """H and W must be multiples of it, and tiles are cut at multiples of it."""
+        ...
+
+    def settle(self, noisy: Tensor, options: Any) -> Any:
+        """``options`` with whatever they leave to be measured (``None``) measured on the whole image (N, C, H, W).
+
+        Called once before an image is cut into tiles, so that all tiles are treated alike.
+        """
+        ...
+
+    def denoise(self, noisy: Tensor, options: Any) -> Tensor:
+        """The estimate of the clean images: (N, C, H, W) in [0, 1], from noisy ones of the same shape."""
+        ...
+
+    def reach(self, options: Any) -> int | None:
+        """How far away, in pixels, an input can still change an output; ``None``: the whole image."""
+        ...
+
+
+@runtime_checkable
+class Iterative(Denoiser, Protocol):
+    """A denoiser with an iteration budget, ``options.iters``, that can show its estimate on the way."""
+
+    def estimates(self, noisy: Tensor, options: Any, counts: tuple[int, ...]) -> list[Tensor]:
+        """The estimates (N, C, H, W) after each of ``counts`` (ascending) iterations of a single run."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Denoiser, Protocol):
+    """A denoiser that learns from pairs; also an ``nn.Module``."""
+
+    def loss(self, pair: Pair, generator: torch.Generator) -> Tensor:
+        """A scalar to minimise; whatever it draws at random comes from ``generator`` (on the CPU)."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a method is trained. Every field can be set by a flag of ``denoise train``."""
+
+    noise: str  # a word that noise.parse reads, such as "gaussian:0..55"
+    patch: int  # side of the square patches, pixels
+    batch: int  # patches a step
+    steps: int  # optimiser steps in all
+    rate: float = 1e-3  # peak learning rate of Adam
+    warmup: int = 200  # steps of linear warm-up before the cosine
+    weight_decay: float = 0.0  # decoupled (AdamW)
+    clip: float = 1.0  # largest norm of the gradient
+    ema: float = 0.999  # decay of the averaged weights, which are the ones kept
+    eight_bit: float = 0.5  # share of patches whose noisy version is clipped and rounded as a file does
+    seed: int = 0
+    loss: str = "l1"  # "l1", "mse" or "charbonnier"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A denoiser's card. The name is the file's stem with ``-`` for ``_``."""
+
+    make: Callable[[Any], Denoiser]  # from a Config
+    config: Any  # default Config: rebuilds the net, stored with the weights
+    options: Any  # default Options: what a user may turn at run time
+    summary: str  # what it does, in one line
+    paper: str  # authors, title, venue, year
+    recipe: Recipe | None = None  # None: nothing to train
+    weights: tuple[str, ...] = field(default=())  # tags of the shipped weights, the default first
+
+    @property
+    def name(self) -> str:
+        """What ``--model`` calls it."""
+        return self.make.__module__.rpartition(".")[2].replace("_", "-")
