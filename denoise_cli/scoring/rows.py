@@ -24,7 +24,7 @@ class Row:
     scores: Mapping[str, float] = field(default_factory=dict)  # metric to score; empty: could not be scored
     noisy_scores: Mapping[str, float] = field(default_factory=dict)  # the same of the noisy image
     problem: str | None = None  # why something is missing
-    notes: tuple[str, ...] = ()  # what is not defined for this image, and why
+    notes: tuple[str, ...] = ()  # what is not defined for this image, what reading left out
 
     @property
     def gains(self) -> dict[str, float]:
@@ -68,10 +68,11 @@ def _row(
     noisy_of: Mapping[Path, Path] | None,
 ) -> Row:
     try:
-        clean = _pixels(match.clean)
+        clean = image.read(match.clean)
         scores, notes = _scores(match.output, clean, functions, region)
     except DenoiseError as error:
         return Row(match.name, problem=error.what)
+    notes += clean.source.warnings
     if noisy_of is None:
         return Row(match.name, scores, notes=notes)
     if match.clean not in noisy_of:
@@ -83,38 +84,41 @@ def _row(
     return Row(match.name, scores, noisy_scores, notes=notes)
 
 
-def _pixels(path: Path) -> NDArray[np.float32]:
-    pixels = image.read(path).pixels
-    if not np.isfinite(pixels).all():
-        raise InputError(f"{str(path)!r} has pixels that are not finite.")
-    return pixels
-
-
 def _scores(
     path: Path,
-    clean: NDArray[np.float32],
+    clean: image.Image,
     functions: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
     region: Region | None,
 ) -> tuple[dict[str, float], tuple[str, ...]]:
     """The scores of the file at ``path`` and the notes; raises ``DenoiseError`` where it cannot be compared."""
-    estimate = _pixels(path)
-    if estimate.shape[1:] != clean.shape[1:]:
-        raise InputError(f"has {_size(estimate)} pixels, its clean image {_size(clean)}")
-    if len(estimate) != len(clean):
-        raise InputError(f"has {_channels(estimate)}, its clean image {_channels(clean)}")
+    output = image.read(path)
+    estimate, target = _in_unit_of(clean, output), clean.pixels
+    if estimate.shape[1:] != target.shape[1:]:
+        raise InputError(f"has {_size(estimate)} pixels, its clean image {_size(target)}")
+    if len(estimate) != len(target):
+        raise InputError(f"has {_channels(estimate)}, its clean image {_channels(target)}")
     if region:
-        estimate, clean = region.crop(estimate), region.crop(clean)
-    tensors = [torch.from_numpy(np.ascontiguousarray(pixels))[None] for pixels in (estimate, clean)]
+        estimate, target = region.crop(estimate), region.crop(target)
+    first, second = (torch.from_numpy(np.ascontiguousarray(pixels))[None] for pixels in (estimate, target))
     scores: dict[str, float] = {}
     notes: list[str] = []
     with torch.inference_mode():
         for name, metric in functions.items():
             try:
-                scores[name] = float(metric(tensors[0], tensors[1]))
+                scores[name] = float(metric(first, second))
             except InputError as error:
                 scores[name] = math.nan
                 notes.append(error.what)
-    return scores, tuple(notes)
+    return scores, (*notes, *output.source.warnings)
+
+
+def _in_unit_of(clean: image.Image, output: image.Image) -> NDArray[np.float32]:
+    """The pixels of ``output`` on the scale of ``clean``: floating-point files beyond [0, 1] are read on their own."""
+    own, other = output.source, clean.source
+    if (own.scale, own.offset) == (other.scale, other.offset):
+        return output.pixels
+    values = output.pixels.astype(np.float64) * own.scale + own.offset
+    return ((values - other.offset) / other.scale).astype(np.float32)
 
 
 def _size(pixels: NDArray[np.float32]) -> str:
