@@ -1,0 +1,124 @@
+"""Write a file whole or not at all: a temporary file beside it, flushed to the disk, then renamed."""
+
+import errno
+import os
+import secrets
+import stat
+from pathlib import Path
+
+from denoise_cli.errors import OutputError
+
+PART_SUFFIX = ".part"  # how the name of every temporary file ends; what a kill leaves behind can be deleted
+NAME_BYTES = 255  # the longest file name that common file systems hold
+
+_LINK_UNSUPPORTED = {
+    errno.EPERM,
+    errno.EACCES,
+    errno.ENOSYS,
+    errno.EOPNOTSUPP,
+    errno.ENOTSUP,
+    errno.EMLINK,
+    errno.EXDEV,
+}
+
+_ADVICE = {
+    errno.ENOSPC: ("the disk is full", "Free some space, or write to another disk with -o."),
+    errno.EDQUOT: ("the disk quota is used up", "Free some space, or write to another disk with -o."),
+    errno.EROFS: ("the file system is read-only", "Choose another place with -o."),
+    errno.EACCES: ("permission denied", "Choose a folder that you may write to with -o."),
+    errno.EPERM: ("permission denied", "Choose a folder that you may write to with -o."),
+    errno.ENAMETOOLONG: ("the name is too long", f"A file name may have {NAME_BYTES} bytes; choose a shorter one."),
+    errno.ENOTDIR: ("a part of the path is a file, not a folder", "Choose another place with -o."),
+    errno.EISDIR: ("it is a folder", "Give the name of a file."),
+}
+
+
+def write_atomically(path: str | Path, data: bytes, *, force: bool) -> None:
+    """Write ``data`` to ``path`` so that a reader, or a kill at any moment, finds the old file or the whole new one.
+
+    Missing parent folders are made. With ``force`` an existing file is replaced and its permissions are kept; a link
+    is followed. Without it an existing file is never touched, even one that appears meanwhile. A device or a pipe,
+    such as ``/dev/null``, is simply written to. Raises OutputError, and leaves no temporary file.
+    """
+    path = Path(path)
+    try:
+        target = Path(os.path.realpath(path)) if force and path.is_symlink() else path
+        mode = _mode(target)
+        if mode is not None and stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if mode is not None and not stat.S_ISREG(mode) and not stat.S_ISLNK(mode):
+            with target.open("wb") as stream:
+                stream.write(data)
+            return
+        if mode is not None and not force:
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+        _make_parents(target)
+        _write_whole(target, data, force, stat.S_IMODE(mode) if mode is not None else None)
+    except FileExistsError as error:
+        raise OutputError(
+            f"{path} exists already.", "Replace it with --force, or give another name with -o."
+        ) from error
+    except OSError as error:
+        code = error.errno if error.errno is not None else 0
+        reason, hint = _ADVICE.get(code, (error.strerror or str(error), "Choose another place with -o."))
+        raise OutputError(f"{path} cannot be written: {reason}.", hint) from error
+
+
+def _mode(path: Path) -> int | None:
+    """The mode bits of what lies at ``path`` (of a link's target where it has one), or None where nothing does."""
+    try:
+        return path.stat().st_mode
+    except FileNotFoundError:
+        return path.lstat().st_mode if path.is_symlink() else None
+
+
+def _make_parents(target: Path) -> None:
+    """Make the folder of ``target``; a file in its way is NotADirectoryError."""
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(target.parent)) from error
+
+
+def _write_whole(target: Path, data: bytes, force: bool, mode: int | None) -> None:
+    """Write a temporary file beside ``target``, then give it the name; on any exception it is gone again."""
+    part = target.with_name(part_name(target.name))
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if mode is not None:
+            part.chmod(mode)
+        if force:
+            part.replace(target)
+        else:
+            _name_new(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _name_new(part: Path, target: Path) -> None:
+    """Give ``part`` the name ``target`` unless that exists; a second link fails where a rename would overwrite."""
+    try:
+        os.link(part, target)
+    except FileExistsError:
+        raise
+    except OSError as error:
+        if error.errno not in _LINK_UNSUPPORTED:
+            raise
+        # no links on this file system: claim the name with an empty file, then rename over our own claim
+        os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        try:
+            part.replace(target)
+        except BaseException:
+            target.unlink(missing_ok=True)
+            raise
+
+
+def part_name(name: str) -> str:
+    """A fresh hidden name for the temporary file of ``name``: ``.name.<process>.<random>.part``, never too long."""
+    tail = f".{os.getpid()}.{secrets.token_hex(4)}{PART_SUFFIX}"
+    kept = os.fsencode(name)[: NAME_BYTES - 1 - len(tail)]
+    return f".{kept.decode(errors='ignore')}{tail}"

@@ -1,0 +1,109 @@
+"""An image in memory, and all that its file held besides the pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from denoise_cli.errors import UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Pixels = NDArray[np.float32]  # (C, H, W), C is 1 or 3, nominally in [0, 1]
+
+FORMATS: Final = ("png", "jpeg", "tiff", "webp", "bmp", "ppm")
+
+SUFFIXES: Final = {
+    ".png": "png",
+    ".jpg": "jpeg",
+    ".jpeg": "jpeg",
+    ".jfif": "jpeg",
+    ".tif": "tiff",
+    ".tiff": "tiff",
+    ".webp": "webp",
+    ".bmp": "bmp",
+    ".ppm": "ppm",
+    ".pgm": "ppm",
+    ".pnm": "ppm",
+}
+
+
+@dataclass(frozen=True)
+class Jpeg:
+    """How a JPEG file was compressed, so that it can be compressed like that again."""
+
+    tables: tuple[tuple[int, ...], ...]  # quantisation tables of 64 numbers
+    subsampling: int  # of the colour: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0, -1 is any other
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Where an image comes from and what its file held besides the pixels; every field but ``name`` may be left out."""
+
+    name: str  # the path as the user gave it, or "-"
+    format: str = "png"  # one of FORMATS
+    mode: str = "RGB"  # the pixels as they lay in the file: 1, L, LA, P, RGB, RGBA, CMYK ...
+    depth: int = 8  # bits of one sample: 8, 16, or 32 for floating point
+    alpha: NDArray[Any] | None = None  # (H, W), uint8, uint16 or float32 as in the file
+    icc: bytes = b""  # colour profile
+    exif: bytes = b""  # a TIFF stream, without the "Exif" in front; its orientation is 1
+    xmp: bytes = b""
+    dpi: tuple[float, float] | None = None  # dots per inch across and down
+    comment: bytes = b""  # of a JPEG
+    jpeg: Jpeg | None = None
+    lossless: bool = True  # False for JPEG and for a lossy WebP
+    chunks: tuple[tuple[bytes, bytes], ...] = ()  # further PNG chunks: gamma, text
+    scale: float = 1.0  # floating point file: value = pixel * scale + offset; not 1 and 0 where it left [0, 1]
+    offset: float = 0.0
+    warnings: tuple[str, ...] = ()  # what reading had to change or leave out, in sentences
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """Pixels with the source that they came from."""
+
+    pixels: Pixels  # (C, H, W) float32, C is 1 or 3, in [0, 1], upright
+    source: Source
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape
+        assert self.pixels.dtype == "float32", f"pixels are {self.pixels.dtype}, not float32"
+        assert len(shape) == 3 and shape[0] in (1, 3), f"pixels have the shape {shape}, not (1 or 3, H, W)"
+        alpha = self.source.alpha
+        assert alpha is None or alpha.shape == shape[1:], "the alpha plane has another size than the pixels"
+
+    @property
+    def channels(self) -> int:
+        """1 for gray, 3 for colour; the alpha plane does not count."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[2])
+
+    def with_pixels(self, clean: Pixels) -> Image:
+        """The same image with other pixels, (C, H, W) float32; alpha and metadata stay."""
+        return replace(self, pixels=clean)
+
+
+def is_image(path: str | Path) -> bool:
+    """Whether the name of ``path`` ends like that of an image file; the file is not opened."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+def format_of(path: str | Path) -> str:
+    """The format that the name of ``path`` asks for. Raises UsageError where it ends in no known suffix."""
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        ending = f"the suffix {suffix!r}" if suffix else "no suffix"
+        raise UsageError(f"{path} has {ending}, which names no image format.", f"Known: {' '.join(SUFFIXES)}.")
+    return SUFFIXES[suffix]

@@ -1,0 +1,273 @@
+"""Decode image files; a file that is damaged, cut short or too large is an error, never half a picture."""
+
+from __future__ import annotations
+
+import re
+import struct
+from collections.abc import Callable
+from dataclasses import replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from denoise_cli.errors import DenoiseError, InputError
+from denoise_cli.image import exif, png
+from denoise_cli.image.opencv import load_opencv
+from denoise_cli.image.picture import Image, Jpeg, Source
+from denoise_cli.image.rasters import Raster, check_size, opened_by_pillow, planes
+from denoise_cli.image.scientific import decode_tiff
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+MAX_PIXELS = 200_000_000  # the largest telephone cameras make 16320 x 12240
+
+_MAGIC = (
+    (re.compile(rb"\x89PNG\r\n\x1a\n"), "png"),
+    (re.compile(rb"\xff\xd8\xff"), "jpeg"),
+    (re.compile(rb"II[*+]\0|MM\0[*+]"), "tiff"),
+    (re.compile(rb"RIFF....WEBP", re.DOTALL), "webp"),
+    (re.compile(rb"BM"), "bmp"),
+    (re.compile(rb"P[1-6][\s#]"), "ppm"),
+)
+_READABLE = "PNG, JPEG, TIFF, WebP, BMP, PPM and PGM"
+
+
+def read(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image:
+    """The image in the file ``path``, upright. Raises InputError, see ``decode``."""
+    place = Path(path)
+    try:
+        data = place.read_bytes()
+    except FileNotFoundError as error:
+        raise InputError(f"{path} does not exist.", _neighbour(place)) from error
+    except IsADirectoryError as error:
+        raise InputError(f"{path} is a folder, not an image.", "Name a file in it.") from error
+    except PermissionError as error:
+        raise InputError(f"{path} cannot be read: permission denied.", "Make it readable: chmod u+r.") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+    return decode(data, str(path), max_pixels)
+
+
+def _neighbour(place: Path) -> str:
+    """A hint for a file that is not there: the most similar name in its folder."""
+    try:
+        near = get_close_matches(place.name, [entry.name for entry in place.parent.iterdir()], n=1)
+    except OSError:
+        return f"The folder {place.parent} does not exist or cannot be listed; check the path."
+    return f"Did you mean {str(place.with_name(near[0]))!r}?" if near else "Check the path."
+
+
+def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
+    """The image in ``data``, the whole content of a file, upright; ``name`` is for messages and suffixes.
+
+    Only the first of several frames is read; ``source.warnings`` says so. Raises InputError where ``data`` is empty,
+    no image, truncated, damaged, or declares more than ``max_pixels`` pixels.
+    """
+    if not data:
+        raise InputError(f"{name} is empty.", f"Expected an image: {_READABLE}.")
+    format = next((format for magic, format in _MAGIC if magic.match(data)), None)
+    if format is None:
+        raise InputError(f"{name} is not an image that can be read.", f"These can: {_READABLE}; convert others first.")
+    try:
+        return _upright(_DECODERS[format](data, name, max_pixels))
+    except DenoiseError:
+        raise
+    except MemoryError as error:
+        raise InputError(f"{name} does not fit into memory.", "Make it smaller, or free some memory.") from error
+    except Exception as error:  # whatever a decoder finds wrong with a stranger's bytes
+        reason = str(error).rstrip(".") or type(error).__name__
+        raise InputError(
+            f"{name} cannot be decoded as {format.upper()}: {reason}.",
+            "The file is damaged, incomplete or of a rare kind; copy it again, or convert it to PNG.",
+        ) from error
+
+
+def _upright(image: Image) -> Image:
+    """``image`` turned as its EXIF asks, which asks for nothing afterwards."""
+    source = image.source
+    if not source.exif:
+        return image
+    try:
+        turned = exif.orientation(source.exif)
+        source = replace(source, exif=exif.reset(source.exif))
+    except ValueError as error:
+        note = f"{source.name}: its EXIF is damaged ({error}) and was left out."
+        return replace(image, source=replace(source, exif=b"", warnings=(*source.warnings, note)))
+    if turned == 1:
+        return Image(image.pixels, source)
+    source = replace(
+        source,
+        alpha=None if source.alpha is None else exif.upright(source.alpha, turned),
+        dpi=source.dpi[::-1] if source.dpi and turned >= 5 else source.dpi,
+        xmp=exif.reset_xmp(source.xmp),
+    )
+    return Image(exif.upright(image.pixels, turned), source)
+
+
+def _decode_png(data: bytes, name: str, max_pixels: int) -> Image:
+    found = png.chunks(data)
+    if found[0][0] != b"IHDR":
+        raise ValueError("its header is missing")
+    width, height, depth, colour = struct.unpack_from(">IIBB", found[0][1])
+    check_size(name, width, height, max_pixels)
+    png.check_complete(found)
+    details = _png_details(found)
+    frames = next((struct.unpack_from(">I", content)[0] for kind, content in found if kind == b"acTL"), 1)
+    warnings = _left_out(name, frames)
+    if depth < 16:
+        from PIL.PngImagePlugin import PngImageFile
+
+        # of the chunks only those that make pixels, so that a strange text cannot spoil them
+        plain = png.join(chunk for chunk in found if chunk[0] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
+        raster = opened_by_pillow(PngImageFile, plain, name, max_pixels).raster(details.icc)
+    else:
+        raster = _png_16(data, colour, any(kind == b"tRNS" for kind, _ in found))
+    return Image(
+        planes(raster.colour),
+        Source(
+            name, "png", raster.mode, min(max(depth, 8), 16), raster.alpha, details.icc, details.exif, details.xmp,
+            details.dpi, chunks=details.chunks, warnings=warnings + raster.notes(name),
+        ),
+    )  # fmt: skip
+
+
+def _png_16(data: bytes, colour: int, transparent: bool) -> Raster:
+    """The 16-bit samples of a PNG file with the colour type ``colour``; Pillow would cut them to 8 bits."""
+    cv2 = load_opencv()
+    import numpy as np
+
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ValueError("its pixels are damaged")
+    pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
+    alpha = pixels[:, :, 3] if pixels.shape[2] == 4 and (colour in (4, 6) or transparent) else None
+    if colour in (0, 4):
+        return Raster(pixels[:, :, :1], alpha, "L" if alpha is None else "LA")
+    return Raster(pixels[:, :, 2::-1], alpha, "RGB" if alpha is None else "RGBA")
+
+
+class _Details(NamedTuple):
+    """What a PNG file holds besides its pixels."""
+
+    icc: bytes
+    exif: bytes
+    xmp: bytes
+    dpi: tuple[float, float] | None
+    chunks: tuple[tuple[bytes, bytes], ...]
+
+
+def _png_details(found: list[tuple[bytes, bytes]]) -> _Details:
+    icc, camera, packet, dpi, kept = b"", b"", b"", None, []
+    for kind, content in found:
+        if kind == b"iCCP":
+            icc = png.profile(content)
+        elif kind == b"eXIf":
+            camera = exif.bare(content)
+        elif kind == b"pHYs":
+            dpi = png.density(content)
+        elif kind == b"iTXt" and content.startswith(png.XMP_KEYWORD + b"\0"):
+            packet = png.xmp(content)
+        elif kind in png.CARRIED:
+            kept.append((kind, content))
+    return _Details(icc, camera, packet, dpi, tuple(kept))
+
+
+def _left_out(name: str, frames: int) -> tuple[str, ...]:
+    return (f"{name} has {frames} frames; the first was read, {frames - 1} left out.",) if frames > 1 else ()
+
+
+def _decode_jpeg(data: bytes, name: str, max_pixels: int) -> Image:
+    from PIL.JpegImagePlugin import JpegImageFile, get_sampling
+
+    picture = opened_by_pillow(JpegImageFile, data, name, max_pixels)
+    start = data.find(b"\xff\xda")  # of the first scan at the earliest; in a scan an end marker cannot occur
+    if data.rfind(b"\xff\xd9") < start:
+        raise ValueError(f"it is truncated after {len(data)} bytes")
+    info, raster = picture.opened.info, picture.raster()
+    tables = tuple(tuple(table) for _, table in sorted(picture.opened.quantization.items()))
+    jpeg = Jpeg(tables, get_sampling(picture.opened)) if raster.mode in ("L", "RGB") else None
+    source = picture.source("jpeg", raster)
+    if "mp" in info:
+        note = f"{name} holds further pictures (a second view, a depth or gain map); they were left out."
+        source = replace(source, warnings=(*source.warnings, note))
+    return Image(planes(raster.colour), replace(source, comment=info.get("comment", b""), jpeg=jpeg, lossless=False))
+
+
+def _decode_webp(data: bytes, name: str, max_pixels: int) -> Image:
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    if len(data) < 8 + struct.unpack_from("<I", data, 4)[0]:
+        raise ValueError(f"it is truncated after {len(data)} bytes")
+    picture = opened_by_pillow(WebPImageFile, data, name, max_pixels)
+    raster = picture.raster()
+    source = replace(picture.source("webp", raster), lossless=b"VP8L" in _webp_kinds(data))
+    return Image(planes(raster.colour), replace(source, warnings=_left_out(name, picture.opened.n_frames)))
+
+
+def _webp_kinds(data: bytes) -> list[bytes]:
+    """The names of the chunks of a WebP file (RFC 9649, section 2.3), those inside of its frames too."""
+    kinds, at = [], 12
+    while at + 8 <= len(data):
+        kind, size = struct.unpack_from("<4sI", data, at)
+        kinds.append(kind)
+        at += 24 if kind == b"ANMF" else 8 + size + size % 2
+    return kinds
+
+
+def _decode_bmp(data: bytes, name: str, max_pixels: int) -> Image:
+    from PIL.BmpImagePlugin import BmpImageFile
+
+    picture = opened_by_pillow(BmpImageFile, data, name, max_pixels)
+    raster = picture.raster()
+    return Image(planes(raster.colour), picture.source("bmp", raster))
+
+
+_BLANK = rb"(?:\s|#[^\n]*\n)+"
+_PPM_HEADER = re.compile(rb"P([2356])" + 3 * (_BLANK + rb"(\d+)") + rb"(?:#[^\n]*\n)?\s")
+_PBM_HEADER = re.compile(rb"P([14])" + 2 * (_BLANK + rb"(\d+)") + rb"(?:#[^\n]*\n)?\s")
+
+
+def _decode_ppm(data: bytes, name: str, max_pixels: int) -> Image:
+    """Netpbm's formats; Pillow would cut 16-bit colour to 8 bits."""
+    import numpy as np
+
+    header = _PPM_HEADER.match(data) or _PBM_HEADER.match(data)
+    if header is None:
+        raise ValueError("its header is damaged or truncated")
+    kind, width, height, *rest = (int(number) for number in header.groups())
+    largest = rest[0] if rest else 1
+    check_size(name, width, height, max_pixels)
+    if not 1 <= largest <= 65535:
+        raise ValueError(f"its largest value is {largest}, not 1 to 65535")
+    count = 3 if kind in (3, 6) else 1
+    body = data[header.end() :]
+    if kind == 4:
+        raw: NDArray[Any] = np.unpackbits(np.frombuffer(body, np.uint8)[: height * ((width + 7) // 8)])
+        samples = raw.reshape(-1, 8 * ((width + 7) // 8))[:, :width]
+    elif kind > 4:
+        wide = np.dtype(">u2" if largest > 255 else "u1")
+        samples = np.frombuffer(body[: len(body) // wide.itemsize * wide.itemsize], wide)[: height * width * count]
+    else:
+        text = re.sub(rb"#[^\n]*", b"", body)
+        samples = np.array(list(re.sub(rb"\s", b"", text)) if kind == 1 else text.split(), np.int64)
+        samples = (samples - ord("0") if kind == 1 else samples)[: height * width * count]
+    if samples.size < height * width * count:
+        raise ValueError(f"it is truncated: {samples.size} samples of {height * width * count}")
+    if int(samples.max()) > largest or int(samples.min()) < 0:
+        raise ValueError(f"a sample is beyond the largest value, {largest}")
+    samples = samples.reshape(height, width, count)
+    if kind in (1, 4):
+        samples = 1 - samples  # 1 is black
+    mode = "1" if kind in (1, 4) else "RGB" if count == 3 else "L"
+    return Image(planes(samples, largest), Source(name, "ppm", mode, 16 if largest > 255 else 8))
+
+
+_DECODERS: dict[str, Callable[[bytes, str, int], Image]] = {
+    "png": _decode_png,
+    "jpeg": _decode_jpeg,
+    "tiff": decode_tiff,
+    "webp": _decode_webp,
+    "bmp": _decode_bmp,
+    "ppm": _decode_ppm,
+}

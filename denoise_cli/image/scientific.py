@@ -1,0 +1,160 @@
+"""Decode TIFF files: 8 bits through Pillow, 16 bits and floating point through tifffile, or OpenCV where it must be."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from denoise_cli.errors import InputError
+from denoise_cli.image.exif import DESCRIPTIVE, bare
+from denoise_cli.image.opencv import load_opencv
+from denoise_cli.image.picture import Image, Source
+from denoise_cli.image.rasters import Raster, check_size, opened_by_pillow, planes
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5  # photometric interpretations
+_PREMULTIPLIED = 1  # a kind of extra sample
+_OTHER_TOOLS = ('{"shape"', "ImageJ=")  # descriptions that speak of a file's layout, not of its picture
+
+
+def decode_tiff(data: bytes, name: str, max_pixels: int) -> Image:
+    """The first page of a TIFF file. Raises InputError, and ValueError and others where it is damaged."""
+    import tifffile
+
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes to stderr by itself
+    with tifffile.TiffFile(BytesIO(data)) as file:
+        page = file.pages[0]
+        check_size(name, page.imagewidth, page.imagelength, max_pixels)
+        _check_whole(page, len(data))
+        icc = page.tags.valueof(34675) or b""
+        source = Source(
+            name, "tiff", icc=bytes(icc), exif=_exif(data), xmp=bytes(page.tags.valueof(700) or b""), dpi=_dpi(page)
+        )
+        left_out = len(file.pages) - 1
+        if left_out:
+            note = f"{name} has {left_out + 1} pages; the first was read, {left_out} left out."
+            source = replace(source, warnings=(note,))
+        if page.bitspersample <= 8:
+            from PIL.TiffImagePlugin import TiffImageFile
+
+            raster = opened_by_pillow(TiffImageFile, data, name, max_pixels).raster()
+        else:
+            raster = _deep(page, data)
+    return _finished(raster, source)
+
+
+def _finished(raster: Raster, source: Source) -> Image:
+    """The image of ``raster``, floating-point values brought into [0, 1] where they leave it."""
+    import numpy as np
+
+    colour, alpha, name = raster.colour, raster.alpha, source.name
+    depth = 32 if colour.dtype.kind == "f" else 8 * colour.dtype.itemsize
+    scale, offset = 1.0, 0.0
+    if depth == 32:
+        wrong = int(colour.size - np.isfinite(colour).sum())
+        if wrong:
+            raise InputError(
+                f"{name} has {wrong} values of {colour.size} that are not finite (NaN or infinite).",
+                "Replace them by numbers first.",
+            )
+        offset, top = min(0.0, float(colour.min())), max(1.0, float(colour.max()))
+        scale = top - offset
+        if (scale, offset) != (1.0, 0.0):
+            colour = (colour.astype(np.float64) - offset) / scale
+        alpha = None if alpha is None else alpha.astype(np.float32)
+    source = replace(
+        source, mode=raster.mode, depth=depth, alpha=alpha, scale=scale, offset=offset,
+        icc=b"" if raster.mode == "CMYK" else source.icc, warnings=source.warnings + raster.notes(name),
+    )  # fmt: skip
+    return Image(planes(colour), source)
+
+
+def _check_whole(page: Any, size: int) -> None:
+    """Raises ValueError where a strip or tile lies outside of the file; decoders would fill it with black."""
+    ends = [start + length for start, length in zip(page.dataoffsets, page.databytecounts, strict=True)]
+    if not ends or max(ends) > size:
+        raise ValueError(f"it is truncated after {size} bytes")
+    if page.compression == 1 and 8 * sum(page.databytecounts) < page.imagewidth * page.imagelength * page.bitspersample:
+        raise ValueError("its pixels are incomplete")
+
+
+def _deep(page: Any, data: bytes) -> Raster:
+    """The samples of a page of more than 8 bits."""
+    import numpy as np
+
+    kind, bits = page.dtype, page.bitspersample
+    if kind is None or kind.kind not in "uf" or (kind.kind == "u" and bits != 16):
+        raise ValueError(f"its samples are {kind} of {bits} bits, not 8 or 16 bits or floating point")
+    photometric, count = int(page.photometric), int(page.samplesperpixel)
+    usual = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}.get(photometric)
+    if usual is None or count - usual not in (0, 1):
+        raise ValueError(f"it has {count} samples a pixel of the photometric kind {photometric}")
+    pixels = _samples(page, data, count)
+    if photometric == _WHITE_IS_ZERO:
+        pixels[:, :, 0] = (np.iinfo(kind).max if kind.kind == "u" else 1) - pixels[:, :, 0]
+    alpha = np.ascontiguousarray(pixels[:, :, usual]) if count > usual else None
+    colour = pixels[:, :, :usual]
+    if photometric == _CMYK:
+        full = np.iinfo(kind).max if kind.kind == "u" else 1
+        light = (full - colour[:, :, :3].astype(np.float64)) * (full - colour[:, :, 3:].astype(np.float64)) / full
+        colour = (np.rint(light) if kind.kind == "u" else light).astype(kind)
+        return Raster(colour, alpha, "CMYK")
+    if alpha is not None and _PREMULTIPLIED in page.extrasamples:
+        full = np.iinfo(kind).max if kind.kind == "u" else 1
+        share = np.where(alpha > 0, alpha, full).astype(np.float64)[:, :, None] / full
+        colour = np.minimum(colour / share, full) if kind.kind == "u" else colour / share
+        colour = (np.rint(colour) if kind.kind == "u" else colour).astype(kind)
+    return Raster(colour, alpha, ("L" if usual == 1 else "RGB") + ("A" if alpha is not None else ""))
+
+
+def _samples(page: Any, data: bytes, count: int) -> NDArray[Any]:
+    """The samples (H, W, count) of ``page`` as a fresh array in the byte order of this machine."""
+    import numpy as np
+
+    height, width = page.imagelength, page.imagewidth
+    try:
+        pixels = page.asarray()
+    except ValueError as error:
+        if "imagecodecs" not in str(error) or count == 2:
+            raise
+        # LZW and its like, which tifffile leaves to another package: OpenCV reads them too
+        cv2 = load_opencv()
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if pixels is None or pixels.dtype != page.dtype or pixels.size != height * width * count:
+            raise
+        if pixels.ndim == 3:
+            pixels = pixels[:, :, [2, 1, 0, 3][:count]]
+        return np.array(pixels.reshape(height, width, count))
+    if int(page.planarconfig) == 2 and count > 1:
+        pixels = np.moveaxis(pixels.reshape(count, height, width), 0, -1)
+    return np.array(pixels, dtype=pixels.dtype.newbyteorder("=")).reshape(height, width, count)
+
+
+def _exif(data: bytes) -> bytes:
+    """The descriptive tags of a TIFF file as an EXIF stream; nothing where it has none."""
+    from PIL.Image import Exif
+
+    if data[2:4] in (b"+\0", b"\0+"):
+        return b""  # of more than 4 GiB, or fit to be: its directories have another layout
+    old, new = Exif(), Exif()
+    old.load(data)
+    for tag in DESCRIPTIVE & old.keys():
+        if tag in (34665, 34853):
+            new.get_ifd(tag).update(old.get_ifd(tag))
+        elif not (isinstance(old[tag], str) and old[tag].startswith(_OTHER_TOOLS)):
+            new[tag] = old[tag]
+    return bare(new.tobytes()) if len(new) or new._ifds else b""
+
+
+def _dpi(page: Any) -> tuple[float, float] | None:
+    """Dots per inch across and down, None where the file gives only an aspect."""
+    unit = {2: 1.0, 3: 2.54}.get(int(page.tags.valueof(296) or 2))
+    found = [page.tags.valueof(tag) for tag in (282, 283)]
+    if unit is None or not all(value and value[0] and value[1] for value in found):
+        return None
+    across, down = (value[0] / value[1] * unit for value in found)
+    return across, down

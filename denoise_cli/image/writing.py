@@ -1,0 +1,172 @@
+"""Encode images into files: as deep as the format holds, with everything that came along."""
+
+from __future__ import annotations
+
+import struct
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from denoise_cli.errors import OutputError, UsageError, did_you_mean
+from denoise_cli.files import write_atomically
+from denoise_cli.image import exif, png, tiff
+from denoise_cli.image.picture import FORMATS, Image, format_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_DEEPEST = {"png": 16, "tiff": 32, "ppm": 16}  # bits of a sample; 8 in other formats
+_LOSSY = {"quality": 95, "subsampling": 0}  # where the source does not say how
+
+
+def write(image: Image, path: str | Path, *, force: bool = False) -> None:
+    """Write ``image`` to ``path`` whole or not at all, in the format of its suffix.
+
+    Raises UsageError for an unknown suffix, OutputError where the file exists (and not ``force``), cannot be written,
+    or cannot hold the image.
+    """
+    write_atomically(path, encode(image, format_of(path)), force=force)
+
+
+def encode(image: Image, format: str | None = None) -> bytes:
+    """The bytes of a file of ``image`` in ``format``, one of FORMATS; None is the format it came from.
+
+    The depth is that of the source, or the greatest below that the format holds. Raises UsageError for an unknown
+    format, OutputError where the format cannot hold the image or a pixel is not finite.
+    """
+    import numpy as np
+
+    format = format or image.source.format
+    if format not in FORMATS:
+        raise UsageError(f"There is no image format {format!r}.", did_you_mean(format, FORMATS))
+    wrong = int(image.pixels.size - np.isfinite(image.pixels).sum())
+    if wrong:
+        raise OutputError(f"{image.source.name}: {wrong} pixels to be written are not finite.", "Try another model.")
+    samples = _samples(image, min(image.source.depth, _DEEPEST.get(format, 8)), _alpha(image, format))
+    try:
+        if format == "png":
+            return _png(image, samples)
+        if format == "tiff":
+            source = image.source
+            return tiff.pack(samples, exif=source.exif, icc=_profile(image), xmp=source.xmp, dpi=source.dpi)
+        if format == "ppm":
+            return _ppm(samples)
+        if format == "bmp" and samples.shape[2] in (2, 4):
+            return _bmp_with_alpha(image, samples)
+        return _through_pillow(image, samples, format)
+    except (ValueError, OSError) as error:
+        raise OutputError(
+            f"{image.source.name} ({image.width} x {image.height}) does not fit into a {format.upper()} file: {error}.",
+            "PNG and TIFF hold any size; choose one of them with -o or --format.",
+        ) from error
+
+
+def _alpha(image: Image, format: str) -> NDArray[Any] | None:
+    """The alpha plane that ``format`` is to hold; one that is opaque all over need not be held."""
+    import numpy as np
+
+    alpha = image.source.alpha
+    if alpha is None or format not in ("jpeg", "ppm"):
+        return alpha
+    if (alpha == (np.iinfo(alpha.dtype).max if alpha.dtype.kind == "u" else 1)).all():
+        return None
+    raise OutputError(
+        f"{image.source.name} is partly transparent, which {format.upper()} cannot hold.",
+        "Write it as PNG, TIFF or WebP.",
+    )
+
+
+def _samples(image: Image, depth: int, alpha: NDArray[Any] | None) -> NDArray[Any]:
+    """Pixels and alpha as (H, W, 1 to 4) of ``depth`` bits: uint8, uint16, or float32 in the range of the source."""
+    import numpy as np
+
+    if depth == 32:
+        colour = image.pixels.astype(np.float64) * image.source.scale + image.source.offset
+        parts = [colour.transpose(1, 2, 0).astype(np.float32)]
+    else:
+        parts = [_rounded(image.pixels, depth).transpose(1, 2, 0)]
+    if alpha is not None:
+        share = alpha if alpha.dtype.kind == "f" else alpha / np.iinfo(alpha.dtype).max
+        plane = share.astype(np.float32) if depth == 32 else _rounded(share, depth)
+        parts.append((alpha if 8 * alpha.itemsize == depth else plane)[:, :, None])
+    return np.concatenate(parts, axis=2)
+
+
+def _rounded(shares: NDArray[Any], depth: int) -> NDArray[Any]:
+    """``shares`` of 1, clipped to [0, 1], as the nearest integers of ``depth`` bits."""
+    import numpy as np
+
+    top = 2**depth - 1
+    whole: NDArray[Any] = np.rint(np.clip(shares, 0, 1) * np.float32(top)).astype(f"uint{depth}")
+    return whole
+
+
+def _profile(image: Image) -> bytes:
+    """The colour profile, unless it is for colours and the image is gray, or the other way round."""
+    return image.source.icc if image.source.icc[16:20] == (b"GRAY" if image.channels == 1 else b"RGB ") else b""
+
+
+def _png(image: Image, samples: NDArray[Any]) -> bytes:
+    source, icc = image.source, _profile(image)
+    extra = [chunk for chunk in source.chunks if not (icc and chunk[0] == b"sRGB")]  # either of them, section 11.3.2.5
+    if icc:
+        extra.insert(0, png.profile_chunk(icc))
+    if source.dpi:
+        extra.append(png.density_chunk(source.dpi))
+    if source.exif:
+        extra.append((b"eXIf", source.exif))
+    if source.xmp:
+        extra.append(png.xmp_chunk(source.xmp))
+    return png.pack(samples, extra)
+
+
+def _ppm(samples: NDArray[Any]) -> bytes:
+    height, width, count = samples.shape
+    kind, largest = 5 if count == 1 else 6, 2 ** (8 * samples.itemsize) - 1
+    return (
+        f"P{kind}\n{width} {height}\n{largest}\n".encode() + samples.astype(samples.dtype.newbyteorder(">")).tobytes()
+    )
+
+
+def _bmp_with_alpha(image: Image, samples: NDArray[Any]) -> bytes:
+    """A BMP file with a BITMAPV4HEADER, the first that has room for a mask of alpha (Windows GDI reference)."""
+    import numpy as np
+
+    height, width, count = samples.shape
+    pixels = np.ascontiguousarray(samples[::-1, :, [2, 1, 0, 3] if count == 4 else [0, 0, 0, 1]])  # BGRA, bottom up
+    across, down = (round(value / 0.0254) for value in image.source.dpi or (0, 0))
+    sizes = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, pixels.size, across, down, 0, 0)
+    masks = struct.pack("<IIII4s", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
+    header = (sizes + masks).ljust(108, b"\0")
+    return struct.pack("<2sIHHI", b"BM", 122 + pixels.size, 0, 0, 122) + header + pixels.tobytes()
+
+
+def _through_pillow(image: Image, samples: NDArray[Any], format: str) -> bytes:
+    from PIL import Image as pillow
+
+    source, stream = image.source, BytesIO()
+    picture = pillow.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
+    if format == "bmp":
+        picture.save(stream, "BMP", dpi=source.dpi or (0, 0))
+        return stream.getvalue()
+    about: dict[str, Any] = {"icc_profile": _profile(image), "xmp": source.xmp}
+    if format == "webp":
+        kept = {
+            "exif": source.exif,
+            "exact": True,
+            "lossless": source.lossless,
+            "quality": 80 if source.lossless else 95,
+        }
+        picture.save(stream, "WEBP", **about, **kept)
+        return stream.getvalue()
+    how: dict[str, Any] = dict(_LOSSY)
+    if source.jpeg and source.mode == picture.mode:
+        how = {"qtables": [list(table) for table in source.jpeg.tables]}
+        if source.jpeg.subsampling >= 0:
+            how["subsampling"] = source.jpeg.subsampling
+    if source.exif:
+        how["exif"] = exif.prefixed(source.exif)
+    if source.dpi:
+        how["dpi"] = tuple(round(value) for value in source.dpi)
+    picture.save(stream, "JPEG", comment=source.comment, **about, **how)
+    return stream.getvalue()
