@@ -5,14 +5,24 @@ from collections.abc import Callable
 from denoise_cli.errors import UsageError, did_you_mean
 from denoise_cli.noise.gaussian import Gaussian
 from denoise_cli.noise.impulse import SaltAndPepper
-from denoise_cli.noise.pair import Noise, Pair, stored
+from denoise_cli.noise.jpeg import Jpeg
+from denoise_cli.noise.mixed import Mixed
+from denoise_cli.noise.pair import Noise, Pair, as_pair, stored
+from denoise_cli.noise.patch import Patch
+from denoise_cli.noise.poisson import Poisson
 
-__all__ = ["Noise", "Pair", "kinds", "parse", "stored"]
+__all__ = ["Noise", "Pair", "as_pair", "kinds", "parse", "stored"]
 
 _KINDS: dict[str, Callable[[str], Noise]] = {
     "gaussian": Gaussian.parse,
+    "jpeg": Jpeg.parse,
+    "mixed": Mixed.parse,
+    "patch": Patch.parse,
+    "poisson": Poisson.parse,
     "sp": SaltAndPepper.parse,
 }
+
+_EXAMPLES = {"gaussian": "25", "jpeg": "30", "mixed": "25+0.05", "patch": "sp:0.5", "poisson": "30", "sp": "0.1"}
 
 
 def kinds() -> list[str]:
@@ -21,7 +31,7 @@ def kinds() -> list[str]:
 
 
 def parse(word: str) -> Noise:
-    """Read ``kind:level``, such as ``sp:0.1``, ``gaussian:25`` or ``gaussian:0..55``.
+    """Read ``kind:level``, such as ``sp:0.1``, ``gaussian:0..55``, ``mixed:25+0.05`` or ``patch:sp:0.5``.
 
     Raises ``UsageError`` for an unknown kind or a level out of its range.
     """
@@ -29,5 +39,7 @@ def parse(word: str) -> Noise:
     if kind not in _KINDS:
         raise UsageError(f"There is no noise {kind!r}.", did_you_mean(kind, _KINDS))
     if not colon or not level:
-        raise UsageError(f"The noise {word!r} has no level.", f"Write it after a colon, such as {kind}:0.1.")
+        raise UsageError(
+            f"The noise {word!r} has no level.", f"Write it after a colon, such as {kind}:{_EXAMPLES[kind]}."
+        )
     return _KINDS[kind](level)

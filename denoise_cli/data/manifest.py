@@ -1,0 +1,167 @@
+"""The manifest of a data set of ``denoise make-data``: all it takes to make the set again, and a hash of every file.
+
+A file of JSON lines. The first holds the settings; then, image by image, a line for the clean image and one for each of
+its noisy versions.
+"""
+
+import json
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, TypeVar
+
+from denoise_cli import __version__
+from denoise_cli.data.source import Pixels, Source, eight_bits
+from denoise_cli.errors import InputError
+from denoise_cli.image import read
+
+NAME = "manifest.jsonl"
+CLEAN = "clean"  # the folder of the clean images
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a data set is made from: together with the source's images, this determines every byte."""
+
+    source: str  # a word that open_source understands
+    noise: tuple[str, ...]  # words of noise, each with its level: one folder for each
+    seed: int = 0
+    size: int | None = None  # pixels of the shorter side after resizing
+    crop: int | None = None  # pixels of both sides after cropping
+    val: float = 0.2  # share of images kept for validation; 0: no folders train and val
+    limit: int | None = None  # images at most
+    clean: bool = True  # whether the clean images are written too
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class CleanFile:
+    """A clean image."""
+
+    image: str  # its name in the source
+    split: str  # "train", "val", or "" where nothing is kept for validation
+    file: str | None  # its path in the set; None where clean images are not written
+    source_sha256: str  # of the source's size and pixels
+    sha256: str | None  # of the file
+    channels: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class NoisyFile:
+    """A noisy version of the clean image in a line above."""
+
+    image: str
+    file: str
+    noise: str  # the word
+    level: float | str  # the word's number; mixed noise has two, joined by a plus
+    seed: int  # of the generator that drew the noise
+    sha256: str
+
+
+Entry = CleanFile | NoisyFile
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The settings of a set and its files."""
+
+    settings: Settings
+    entries: tuple[Entry, ...]
+
+    @property
+    def splits(self) -> dict[str, str]:
+        """The split of each image."""
+        return {entry.image: entry.split for entry in self.entries if isinstance(entry, CleanFile)}
+
+    def dump(self) -> bytes:
+        """The file's content."""
+        return "".join(f"{json.dumps(asdict(line))}\n" for line in (self.settings, *self.entries)).encode()
+
+
+class PairOfFiles(NamedTuple):
+    """A noisy image and the clean one it was made from."""
+
+    image: str  # name in the source
+    split: str
+    noise: str
+    clean: Path
+    noisy: Path
+
+
+def load(path: Path) -> Manifest:
+    """Read a manifest. Raises ``InputError`` where it is missing or is no manifest of ``make-data``."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read: {error}.", f"Name the {NAME} of a data set of make-data.") from error
+    number = 1
+    try:
+        settings = _filled(Settings, json.loads(lines[0]))
+        entries: list[Entry] = []
+        for line in lines[1:]:
+            number += 1
+            values = json.loads(line)
+            entries.append(_filled(NoisyFile, values) if "noise" in values else _filled(CleanFile, values))
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError(
+            f"{path} is no manifest: line {number}: {error}.", "It was changed or cut; make the set again."
+        ) from error
+    return Manifest(Settings(**{**asdict(settings), "noise": tuple(settings.noise)}), tuple(entries))
+
+
+def pairs(folder: Path) -> Iterator[PairOfFiles]:
+    """Every noisy image of the set in ``folder`` with its clean one.
+
+    Raises ``InputError`` where ``folder`` has no manifest, or one without clean images.
+    """
+    clean: dict[str, CleanFile] = {}
+    for entry in load(folder / NAME).entries:
+        if isinstance(entry, CleanFile):
+            clean[entry.image] = entry
+        elif entry.image in clean:
+            partner = clean[entry.image]
+            yield PairOfFiles(
+                entry.image, partner.split, entry.noise, _place(folder, partner.file), _place(folder, entry.file)
+            )
+
+
+def open_clean(word: str, folder: Path) -> Source:
+    """The clean images of the set in ``folder``, under the names they have in the source."""
+    files = {
+        entry.image: _place(folder, entry.file) for entry in load(folder / NAME).entries if isinstance(entry, CleanFile)
+    }
+
+    def reader(wanted: Collection[str]) -> Iterator[tuple[str, Pixels | InputError]]:
+        for name, file in files.items():
+            if name in wanted:
+                try:
+                    yield name, eight_bits(read(file).pixels)
+                except InputError as error:
+                    yield name, error
+
+    return Source(word, tuple(files), reader)
+
+
+def inside(file: str) -> bool:
+    """Whether ``file``, a path from a manifest, stays in the folder of its set."""
+    path = PurePosixPath(file)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in file and ":" not in path.parts[0]
+
+
+def _place(folder: Path, file: str | None) -> Path:
+    if file is None:
+        raise InputError(f"The set in {folder} was made with --no-clean.", "Make it again with its clean images.")
+    if not file or not inside(file):
+        raise InputError(f"{folder / NAME} names a file outside of its folder: {file!r}.", "Make the set again.")
+    return folder / file
+
+
+_Line = TypeVar("_Line", Settings, CleanFile, NoisyFile)
+
+
+def _filled(kind: type[_Line], values: Any) -> _Line:
+    if not isinstance(values, dict) or set(values) != {field.name for field in fields(kind)}:
+        raise ValueError(f"not the fields of {kind.__name__}")
+    return kind(**values)

@@ -1,0 +1,84 @@
+"""The folder that a data set is written to: who may write there, and what is left when the work was cut short."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from denoise_cli.data import manifest
+from denoise_cli.data.manifest import Manifest, Settings
+from denoise_cli.errors import InputError, OutputError
+from denoise_cli.files import PART_SUFFIX, write_atomically
+
+PLAN = manifest.NAME + PART_SUFFIX  # while a set is made: its settings, and the files that are to come
+
+
+@dataclass(frozen=True)
+class Output:
+    """A folder claimed for one set. It has a plan while the work goes on, a manifest when it is done."""
+
+    folder: Path
+
+    @classmethod
+    def claim(cls, folder: Path, settings: Settings, planned: Iterable[str], *, force: bool) -> "Output":
+        """Take ``folder`` for a new set, or go on with the same set where it was cut short.
+
+        With ``force`` any folder will do: files of the set that was there, and that the new one does not have, are
+        removed; all others stay. Raises ``OutputError`` where ``folder`` is taken or cannot be written.
+        """
+        plan = "".join(f"{json.dumps(line)}\n" for line in ([asdict(settings), *planned])).encode()
+        try:
+            taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+            same = taken and folder.is_dir() and _content(folder / PLAN) == plan
+            if taken and not same and (not force or not folder.is_dir()):
+                raise OutputError(
+                    f"{folder} exists and is not empty.",
+                    "Give another folder with -o, or overwrite its data set with --force.",
+                )
+            write_atomically(folder / PLAN, plan, force=True) if not taken else cls._replace(folder, plan)
+        except OSError as error:
+            raise OutputError(
+                f"{folder} cannot be written: {error.strerror or error}.", "Choose another place with -o."
+            ) from error
+        return cls(folder)
+
+    @staticmethod
+    def _replace(folder: Path, plan: bytes) -> None:
+        stale = _files_of(folder)
+        stale.difference_update(json.loads(line) for line in plan.splitlines()[1:])
+        for file in stale:
+            (folder / file).unlink(missing_ok=True)
+        write_atomically(folder / PLAN, plan, force=True)
+        (folder / manifest.NAME).unlink(missing_ok=True)
+
+    def complete(self, result: Manifest) -> None:
+        """Write the manifest: the set is whole."""
+        write_atomically(self.folder / manifest.NAME, result.dump(), force=True)
+        (self.folder / PLAN).unlink(missing_ok=True)
+
+    def give_up(self) -> None:
+        """Leave no trace of a set of which nothing was written."""
+        (self.folder / PLAN).unlink(missing_ok=True)
+        if not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
+
+
+def _files_of(folder: Path) -> set[str]:
+    """The files of the sets that ``folder`` has a plan or a manifest of, as far as these can be read."""
+    files: set[str] = set()
+    plan = _content(folder / PLAN)
+    for line in (plan or b"").splitlines()[1:]:
+        try:
+            files.add(str(json.loads(line)))
+        except ValueError:
+            break
+    try:
+        if (folder / manifest.NAME).is_file():
+            files.update(entry.file for entry in manifest.load(folder / manifest.NAME).entries if entry.file)
+    except InputError:
+        pass  # no manifest of ours: nothing of it is known, so nothing is removed
+    return {file for file in files if file and manifest.inside(file)}

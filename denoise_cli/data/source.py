@@ -1,0 +1,57 @@
+"""Where clean images come from: their names at once, their pixels one after another."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from denoise_cli.errors import InputError
+from denoise_cli.seeds import derive
+
+Pixels = NDArray[np.uint8]  # (C, H, W), C is 1 or 3
+Reader = Callable[[Collection[str]], Iterator[tuple[str, Pixels | InputError]]]
+
+
+class Picture(NamedTuple):
+    """One clean image of a source."""
+
+    name: str
+    pixels: Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """Clean images under names such as ``train/00001-frog.png``; deeper images than 8 bits are rounded to 8."""
+
+    word: str  # what the user called it: a path, or the name of a known set
+    names: tuple[str, ...]  # with "/" between folders, never leaving the folder they are written to
+    reader: Reader  # the images of some of the names, in the source's order, or the error that one of them met
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[Picture]:
+        """Every image with its name; raises the ``InputError`` of the first that cannot be read."""
+        for name, pixels in self.read():
+            if isinstance(pixels, InputError):
+                raise pixels
+            yield Picture(name, pixels)
+
+    def read(self, names: Collection[str] | None = None) -> Iterator[tuple[str, Pixels | InputError]]:
+        """The images of ``names`` (all, by default) in the source's order; a broken one comes as its error."""
+        return self.reader(frozenset(self.names if names is None else names))
+
+    def limited(self, limit: int | None, seed: int) -> "Source":
+        """``limit`` of the images, drawn by the seed and the names and still in the source's order; ``None``: all."""
+        if limit is None or limit >= len(self):
+            return self
+        drawn = set(sorted(self.names, key=lambda name: derive(seed, "limit", name))[:limit])
+        return replace(self, names=tuple(name for name in self.names if name in drawn))
+
+
+def eight_bits(pixels: NDArray[Any]) -> Pixels:
+    """Pixels in [0, 1] rounded to 0..255; what lies outside is clipped."""
+    rounded: Pixels = np.rint(np.clip(pixels, 0, 1) * 255).astype(np.uint8)
+    return rounded
