@@ -103,6 +103,9 @@ class Picture:
 
 def opened_by_pillow(plugin: Any, data: bytes, name: str, max_pixels: int) -> Picture:
     """``data`` opened by a plug-in of Pillow's, its size checked against our own limit instead of Pillow's."""
+    from PIL import Image as pillow
+
+    pillow.MAX_IMAGE_PIXELS = None  # else a TIFF within our limit could still be refused, or warned of, when it loads
     opened = plugin(BytesIO(data))
     width, height = opened.size
     check_size(name, width, height, max_pixels)

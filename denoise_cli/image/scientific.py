@@ -8,7 +8,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from denoise_cli.errors import InputError
-from denoise_cli.image.exif import DESCRIPTIVE, bare
+from denoise_cli.image.exif import DESCRIPTIVE, bare, reset
 from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import Image, Source
 from denoise_cli.image.rasters import Raster, check_size, opened_by_pillow, planes
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5  # photometric interpretations
 _PREMULTIPLIED = 1  # a kind of extra sample
+_NESTED = frozenset((34665, 34853))  # the directories of the camera and of its place
 _OTHER_TOOLS = ('{"shape"', "ImageJ=")  # descriptions that speak of a file's layout, not of its picture
 
 
@@ -41,8 +42,12 @@ def decode_tiff(data: bytes, name: str, max_pixels: int) -> Image:
         if page.bitspersample <= 8:
             from PIL.TiffImagePlugin import TiffImageFile
 
-            raster = opened_by_pillow(TiffImageFile, data, name, max_pixels).raster()
+            # Pillow turns a TIFF by itself, and would do so before we do: it is to find nothing to turn
+            level = data if _is_big(data) else reset(data)
+            raster = opened_by_pillow(TiffImageFile, level, name, max_pixels).raster()
         else:
+            if _is_big(data):
+                source = replace(source, exif=_written({274: page.tags.valueof(274) or 1}, {}))
             raster = _deep(page, data)
     return _finished(raster, source)
 
@@ -138,16 +143,30 @@ def _exif(data: bytes) -> bytes:
     """The descriptive tags of a TIFF file as an EXIF stream; nothing where it has none."""
     from PIL.Image import Exif
 
-    if data[2:4] in (b"+\0", b"\0+"):
-        return b""  # of more than 4 GiB, or fit to be: its directories have another layout
-    old, new = Exif(), Exif()
+    if _is_big(data):
+        return b""
+    old = Exif()
     old.load(data)
-    for tag in DESCRIPTIVE & old.keys():
-        if tag in (34665, 34853):
-            new.get_ifd(tag).update(old.get_ifd(tag))
-        elif not (isinstance(old[tag], str) and old[tag].startswith(_OTHER_TOOLS)):
-            new[tag] = old[tag]
-    return bare(new.tobytes()) if len(new) or new._ifds else b""
+    tags = {tag: old[tag] for tag in DESCRIPTIVE & old.keys() - _NESTED}
+    return _written(tags, {tag: old.get_ifd(tag) for tag in _NESTED & old.keys()})
+
+
+def _is_big(data: bytes) -> bool:
+    """Whether a TIFF file is made for more than 4 GiB, with directories of another layout."""
+    return data[2:4] in (b"+\0", b"\0+")
+
+
+def _written(tags: dict[int, Any], nested: dict[int, dict[int, Any]]) -> bytes:
+    """An EXIF stream of ``tags`` and of the directories ``nested`` below them; nothing where there are none."""
+    from PIL.Image import Exif
+
+    new = Exif()
+    for tag, value in tags.items():
+        if not (isinstance(value, str) and value.startswith(_OTHER_TOOLS)):
+            new[tag] = value
+    for tag, directory in nested.items():
+        new.get_ifd(tag).update(directory)
+    return bare(new.tobytes()) if len(new) or any(nested.values()) else b""
 
 
 def _dpi(page: Any) -> tuple[float, float] | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 
@@ -112,6 +113,20 @@ def test_every_orientation(format: str, turned: int) -> None:
     assert (again.pixels == found.pixels).all() and orientation(again.source.exif) == 1
 
 
+@pytest.mark.parametrize("big", [False, True], ids=["classic", "big"])
+@pytest.mark.parametrize("depth", [8, 16, 32])
+def test_orientation_in_tiff_of_every_depth(depth: int, big: bool) -> None:
+    kind = {8: np.uint8, 16: np.uint16, 32: np.float32}[depth]
+    samples = np.arange(6 * 9 * 3).reshape(6, 9, 3).astype(kind)
+    samples = samples / samples.max() if depth == 32 else samples
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, samples, photometric="rgb", bigtiff=big, extratags=[(274, 3, 1, 6, True)])
+    found = decode(stream.getvalue(), "a")
+    top = {8: 255, 16: 65535, 32: 1}[depth]
+    assert (found.pixels == samples.transpose(2, 1, 0)[:, :, ::-1].astype(np.float32) / np.float32(top)).all()
+    assert found.source.exif == b"" or orientation(found.source.exif) == 1
+
+
 def test_png_text_and_gamma_stay() -> None:
     found = decode(photo(), "a")
     assert (b"tEXt", b"Title\0old boat") in found.source.chunks
@@ -147,7 +162,7 @@ def test_damaged_exif_is_left_out_and_said() -> None:
         found.source.exif == b"" and len(found.source.warnings) == 1 and "EXIF is damaged" in found.source.warnings[0]
     )
     for damaged in (b"", b"nonsense", broken[6:]):
-        with pytest.raises(ValueError, match="start|outside"):
+        with pytest.raises(ValueError, match=r"start|outside"):
             entries(damaged)
 
 
