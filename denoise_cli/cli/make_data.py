@@ -148,9 +148,11 @@ def _make(
     old: Manifest | None = None,
 ) -> None:
     from denoise_cli.data.manifest import CleanFile
+    from denoise_cli.data.sources import is_name
     from denoise_cli.data.synthesize import synthesize
 
-    if Path(images.word).is_dir() and target.resolve().is_relative_to(Path(images.word).resolve()):
+    named = is_name(images.word) or not Path(images.word).is_dir()
+    if not named and target.resolve().is_relative_to(Path(images.word).resolve()):
         raise UsageError(
             f"The output {target} lies inside the source {images.word}.", "Give a folder elsewhere with -o."
         )
@@ -170,7 +172,7 @@ def _make(
     done = sum(parts.values())
     files = sum(entry.sha256 is not None for entry in entries)
     shares = f" ({parts['train']} to train, {parts['val']} for validation)" if settings.val else ""
-    screen.say(f"{done} images{shares}, {len(settings.noise)} noises, {files} files: {', '.join(settings.noise)}.")
+    screen.say(f"{done} images{shares}, {files} files: {', '.join(settings.noise)}.")
     if old and not differences:
         screen.say("Every source and file has the hash in the manifest: the set is the same, byte for byte.")
     for difference in differences[:10]:

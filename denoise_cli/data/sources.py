@@ -12,7 +12,7 @@ from denoise_cli.data.tiny_imagenet import open_tiny_imagenet
 from denoise_cli.errors import InputError, did_you_mean
 from denoise_cli.image import is_image
 
-__all__ = ["Picture", "Pixels", "Source", "missing", "open_source"]
+__all__ = ["Picture", "Pixels", "Source", "is_name", "missing", "open_source"]
 
 _LAYOUTS = (open_cifar, open_stl10, open_tiny_imagenet)
 
@@ -36,6 +36,11 @@ def open_source(word: str | Path | None = None, *, limit: int | None = None, see
         hint = did_you_mean(text, words) if path.name == text else f"Known by name: {', '.join(words)}."
         raise InputError(f"{text} does not exist.", f"Check the path. {hint}")
     return _open_path(text, path).limited(limit, seed)
+
+
+def is_name(word: str) -> bool:
+    """Whether ``word`` names a set that needs no path: the samples, or a known set."""
+    return word == bundled.WORD or word in fetch.KNOWN
 
 
 def missing(word: str | Path | None) -> bool:
