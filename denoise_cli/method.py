@@ -4,7 +4,7 @@ Letters: N batch, C channels, H height, W width. Intensities are in [0, 1]; sigm
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -56,8 +56,11 @@ class Iterative(Denoiser, Protocol):
 class Trainable(Denoiser, Protocol):
     """A denoiser that learns from pairs; also an ``nn.Module``."""
 
-    def loss(self, pair: Pair, generator: torch.Generator) -> Tensor:
-        """A scalar to minimise; whatever it draws at random comes from ``generator`` (on the CPU)."""
+    def loss(self, pair: Pair, recipe: Any, generator: torch.Generator) -> Tensor:
+        """A scalar to minimise, as the method's own ``Recipe`` says; what it draws at random comes from ``generator``.
+
+        The generator is on the CPU, so that its draws are the same on every device.
+        """
         ...
 
 
@@ -89,7 +92,6 @@ class Method:
     summary: str  # what it does, in one line
     paper: str  # authors, title, venue, year
     recipe: Recipe | None = None  # None: nothing to train
-    weights: tuple[str, ...] = field(default=())  # tags of the shipped weights, the default first
 
     @property
     def name(self) -> str:

@@ -26,7 +26,7 @@ def make_data(
     source: Annotated[
         str | None,
         typer.Argument(
-            metavar="[SOURCE]",
+            metavar="SOURCE",
             help="A folder of images; a CIFAR-10, STL-10 or Tiny ImageNet archive or folder; cifar10, stl10 or "
             "tiny-imagenet; by default the bundled samples.",
         ),
@@ -46,7 +46,7 @@ def make_data(
         ),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="[default: ./denoise-data/<source>-<noise>]", metavar="DIR")
+        Path | None, typer.Option("--output", "-o", help="[default: ./denoise-data/SOURCE-NOISE]", metavar="DIR")
     ] = None,
     size: Annotated[int | None, typer.Option("--size", min=1, help="Resize the shorter side to this.")] = None,
     crop: Annotated[

@@ -176,11 +176,11 @@ def _show(lines: Sequence[tuple[str, ...]]) -> None:
             numbers = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
             screen.emit("  ".join([first + " " * (widths[0] - cell_len(first)), *numbers]))
         return
-    table = Table()
+    table = Table(box=None, header_style="bold")
     for index, title in enumerate(lines[0]):
         table.add_column(title, justify="right" if index else "left", overflow="fold")
-    for index, line in enumerate(lines[1:], start=2):
-        table.add_row(*map(Text, line), end_section=index == len(lines) - 1)
+    for line in lines[1:]:
+        table.add_row(*map(Text, line))
     screen.out().print(table)
 
 

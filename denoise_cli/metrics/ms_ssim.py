@@ -9,7 +9,7 @@ from torch.nn.functional import avg_pool2d
 
 from denoise_cli.errors import InputError
 from denoise_cli.metrics.inputs import checked
-from denoise_cli.metrics.ssim import WINDOW, similarity
+from denoise_cli.metrics.ssim import WINDOW, mean_similarity
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # from fine to coarse (section 3.2)
 LEAST = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1  # 161: the coarsest scale still holds one window
@@ -24,20 +24,14 @@ def ms_ssim(estimate: Tensor, clean: Tensor) -> Tensor:
     height, width = clean.shape[-2:]
     if min(height, width) < LEAST:
         raise InputError(f"ms-ssim is not defined below {LEAST} px: {width}x{height}.", "Leave it out of the metrics.")
-    channels = zip(torch.split(estimate, 1, dim=1), torch.split(clean, 1, dim=1), strict=True)
-    return torch.stack([_of_channel(*pair) for pair in channels]).mean(dim=0)
-
-
-def _of_channel(estimate: Tensor, clean: Tensor) -> Tensor:
-    """Equation 7 for (N, 1, H, W): structure at every scale, luminance at the coarsest only."""
-    product = estimate.new_ones(len(estimate))
-    for scale, weight in enumerate(WEIGHTS):
+    product = estimate.new_ones(estimate.shape[:2])  # (N, C)
+    for scale, weight in enumerate(WEIGHTS):  # structure at every scale, luminance at the coarsest only (equation 7)
         if scale > 0:
             # The last row of an odd height is averaged with itself, as in the authors' code: 161 ends at 11, not 10.
             estimate, clean = avg_pool2d(estimate, 2, ceil_mode=True), avg_pool2d(clean, 2, ceil_mode=True)
-        whole, structure = similarity(estimate, clean)
-        factor = (whole if scale == len(WEIGHTS) - 1 else structure).mean(dim=(1, 2, 3))
+        whole, structure = mean_similarity(estimate, clean)
+        factor = whole if scale == len(WEIGHTS) - 1 else structure
         # A negative mean counts as 0; the inner where keeps the infinite slope of the power at 0 out of the gradient.
         positive = factor > 0
         product = product * torch.where(positive, torch.where(positive, factor, 1.0) ** weight, 0.0)
-    return product
+    return product.mean(dim=1)

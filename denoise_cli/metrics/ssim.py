@@ -14,6 +14,7 @@ WINDOW = 11  # side of the Gaussian window, pixels (III-C)
 SIGMA = 1.5  # its standard deviation, pixels (III-C)
 C1 = 0.01**2  # (K1 L)^2 with L = 1 (III-B)
 C2 = 0.03**2  # (K2 L)^2
+STRIP = 64  # rows of windows that are looked at together
 
 
 def ssim(estimate: Tensor, clean: Tensor) -> Tensor:
@@ -25,9 +26,20 @@ def ssim(estimate: Tensor, clean: Tensor) -> Tensor:
     height, width = clean.shape[-2:]
     if min(height, width) < WINDOW:
         raise InputError(f"ssim is not defined below {WINDOW} px: {width}x{height}.", "Leave it out of the metrics.")
-    # One channel at a time: the moments of a large photo are many times the photo.
-    channels = zip(torch.split(estimate, 1, dim=1), torch.split(clean, 1, dim=1), strict=True)
-    return torch.stack([similarity(*pair)[0].mean(dim=(1, 2, 3)) for pair in channels]).mean(dim=0)
+    return mean_similarity(estimate, clean)[0].mean(dim=1)
+
+
+def mean_similarity(estimate: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    """The means of both maps of ``similarity``, (N, C) each, from (N, C, H, W)."""
+    height, width = clean.shape[-2] - WINDOW + 1, clean.shape[-1] - WINDOW + 1
+    # In strips: the moments of a whole photo are many times the photo, and leave the processor's cache.
+    strips = [slice(top, min(top + STRIP, height) + WINDOW - 1) for top in range(0, height, STRIP)]
+    sums = [
+        torch.stack([part.sum(dim=(2, 3)) for part in similarity(estimate[:, :, rows], clean[:, :, rows])])
+        for rows in strips
+    ]
+    whole, structure = torch.stack(sums).sum(dim=0) / (height * width)
+    return whole, structure
 
 
 def similarity(estimate: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:

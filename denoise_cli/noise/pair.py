@@ -2,6 +2,7 @@
 
 from typing import NamedTuple, Protocol
 
+import torch
 from torch import Generator, Tensor
 
 
@@ -14,7 +15,7 @@ class Pair(NamedTuple):
 
 
 class Noise(Protocol):
-    """A frozen dataclass, called with clean images and a generator on their device; ``str`` is the word it parses from."""
+    """A frozen dataclass, called with clean images and a generator on their device; ``str`` parses back to it."""
 
     def __call__(self, clean: Tensor, generator: Generator) -> Pair: ...
 
@@ -22,3 +23,9 @@ class Noise(Protocol):
 def stored(noisy: Tensor) -> Tensor:
     """What an 8-bit file keeps of ``noisy``, of any shape: clipped to [0, 1] and rounded to 1/255."""
     return noisy.clamp(0, 1).mul(255).round().div(255)
+
+
+def as_pair(both: Tensor) -> Pair:
+    """A pair from clean and noisy channels in one tensor (N, 2 C, H, W); sigma is that of their difference."""
+    clean, noisy = torch.chunk(both, 2, dim=1)
+    return Pair(clean, noisy, (noisy - clean).std(dim=(1, 2, 3), keepdim=True))

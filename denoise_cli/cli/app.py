@@ -1,0 +1,103 @@
+"""The command line: registers the commands, and turns errors into exit codes in one place."""
+
+import os
+import signal
+import sys
+import traceback
+from typing import Annotated
+
+import typer
+
+from denoise_cli import __version__
+from denoise_cli.cli import screen
+from denoise_cli.cli.make_data import make_data
+from denoise_cli.cli.models import models
+from denoise_cli.cli.run import run
+from denoise_cli.cli.score import score
+from denoise_cli.cli.train import train
+from denoise_cli.errors import DenoiseError
+
+app = typer.Typer(
+    name="denoise",
+    help="Denoise images; make noisy data, train denoisers and score them.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+app.command("run")(run)
+app.command("train")(train)
+app.command("make-data")(make_data)
+app.command("score")(score)
+app.add_typer(models, name="models")
+
+_DEBUG = "DENOISE_DEBUG"
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        screen.emit(f"denoise {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Errors only.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of every error.")] = False,
+) -> None:
+    screen.set_volume(quiet=quiet, verbose=verbose)
+    if no_color:
+        os.environ["NO_COLOR"] = "1"
+    if debug:
+        os.environ[_DEBUG] = "1"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line ``argv`` (``sys.argv`` by default) and return its exit code."""
+    screen.reset()
+    screen.set_volume(quiet=False, verbose=False)
+    try:
+        app(sys.argv[1:] if argv is None else argv, prog_name="denoise")
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except DenoiseError as error:
+        if os.environ.get(_DEBUG):
+            traceback.print_exc()
+        screen.complain(f"Error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _silence_stdout()
+        return 0
+    except Exception:
+        traceback.print_exc()
+        screen.complain("This is a bug in denoise; the lines above say where.")
+        return 1
+    return 0
+
+
+def entry() -> None:
+    """The console script."""
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, _terminate)
+    code = main()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence_stdout()
+    sys.exit(code)
+
+
+def _terminate(number: int, frame: object) -> None:
+    sys.exit(143)
+
+
+def _silence_stdout() -> None:
+    """Let the interpreter flush into nothing at exit: whoever read our output has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,0 +1,71 @@
+"""Flags to dataclasses: a flag that was not given keeps the default, one that the method lacks is an error."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass, replace
+from typing import Any, TypeVar
+
+from denoise_cli.cli.ranges import parse_range
+from denoise_cli.errors import UsageError, did_you_mean
+
+Knobs = TypeVar("Knobs")
+
+
+def fill(defaults: Knobs, given: Mapping[str, Any], of: str) -> Knobs:
+    """``defaults`` (a frozen dataclass) with the values in ``given`` that are not ``None``.
+
+    Raises ``UsageError`` for a name that ``defaults`` does not have; ``of`` says whose knobs they are.
+    """
+    assert is_dataclass(defaults) and not isinstance(defaults, type)
+    known = {field.name: field for field in fields(defaults)}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    for name, value in chosen.items():
+        if name not in known:
+            raise UsageError(f"{of} has no knob {name!r}.", did_you_mean(name, known))
+        _check(name, value, getattr(defaults, name), of)
+    return replace(defaults, **chosen)
+
+
+def parse_settings(settings: list[str]) -> dict[str, Any]:
+    """``--set name=value`` flags: numbers, true, false and null are read as such, anything else is a word."""
+    parsed: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, value = setting.partition("=")
+        if not equals or not name:
+            raise UsageError(f"--set {setting!r} is no setting.", "Write --set name=value, such as --set depth=17.")
+        try:
+            parsed[name.strip().replace("-", "_")] = json.loads(value)
+        except json.JSONDecodeError:
+            parsed[name.strip().replace("-", "_")] = value
+    return parsed
+
+
+def split(settings: Mapping[str, Any], *groups: Any, of: str) -> list[dict[str, Any]]:
+    """Deal out ``settings`` to the dataclasses that have a field of that name; one that none has is an error."""
+    shares: list[dict[str, Any]] = [{} for _ in groups]
+    for name, value in settings.items():
+        owners = [index for index, group in enumerate(groups) if name in {field.name for field in fields(group)}]
+        if not owners:
+            known = {field.name for group in groups for field in fields(group)}
+            raise UsageError(f"{of} has no knob {name!r}.", did_you_mean(name, known))
+        shares[owners[0]][name] = value
+    return shares
+
+
+def parse_counts(text: str) -> tuple[int, ...]:
+    """Whole numbers above 0 from ``50``, ``10,20,50`` or ``1..5``, ascending; raises ``UsageError`` for others."""
+    numbers = parse_range(text)
+    for number in numbers:
+        if number < 1 or number != int(number):
+            raise UsageError(f"{number:g} is no number of iterations.", "Iterations are whole and at least 1.")
+    return tuple(sorted({int(number) for number in numbers}))
+
+
+def _check(name: str, value: object, default: object, of: str) -> None:
+    if default is None:
+        return
+    fits = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
+    if not fits or (isinstance(value, bool) and not isinstance(default, bool)):
+        wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
+        expected = wanted.get(type(default), type(default).__name__)
+        raise UsageError(f"{of}: {name} cannot be {value!r}.", f"It is {expected}, by default {default!r}.")

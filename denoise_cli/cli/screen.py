@@ -1,0 +1,114 @@
+"""All that is drawn on the screen: the product on stdout, everything else on stderr."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+WIDE = 200  # columns where the output is no terminal, so that no table is cut
+
+
+@dataclass
+class _Volume:
+    quiet: bool = False
+    verbose: bool = False
+
+
+_volume = _Volume()
+
+
+def set_volume(*, quiet: bool, verbose: bool) -> None:
+    """What ``-q`` and ``-v`` say: errors only, or more than usual."""
+    _volume.quiet, _volume.verbose = quiet, verbose
+
+
+def quiet() -> bool:
+    """Whether only errors are to be shown."""
+    return _volume.quiet
+
+
+@cache
+def out() -> Console:
+    """The console on stdout, for the product: a table, JSON, a path."""
+    return _console(stderr=False)
+
+
+@cache
+def err() -> Console:
+    """The console on stderr, for messages, bars and warnings."""
+    return _console(stderr=True)
+
+
+def reset() -> None:
+    """Forget the consoles, so that the next ones write to the streams of that moment."""
+    out.cache_clear()
+    err.cache_clear()
+
+
+def say(message: str) -> None:
+    """A line on stderr, unless only errors are wanted."""
+    if not _volume.quiet:
+        err().print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+def detail(message: str) -> None:
+    """A line on stderr that only ``-v`` shows."""
+    if _volume.verbose:
+        say(message)
+
+
+def complain(message: str) -> None:
+    """An error on stderr, always."""
+    err().print(message, markup=False, highlight=False, soft_wrap=True, style="red")
+
+
+def emit(line: str) -> None:
+    """A line of the product on stdout, never wrapped or styled."""
+    out().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@dataclass
+class Bar:
+    """A running bar; ``advance`` moves it, ``note`` changes the words behind it."""
+
+    progress: Progress
+    task: TaskID
+
+    def advance(self, steps: float = 1) -> None:
+        """Move on by ``steps``."""
+        self.progress.advance(self.task, steps)
+
+    def move(self, position: float) -> None:
+        """Move to ``position``."""
+        self.progress.update(self.task, completed=position)
+
+    def note(self, words: str) -> None:
+        """Show ``words`` behind the bar."""
+        self.progress.update(self.task, words=words)
+
+    def say(self, message: str) -> None:
+        """A line above the bar."""
+        if not _volume.quiet:
+            self.progress.console.print(message, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def progress(description: str, total: float | None) -> Iterator[Bar]:
+    """A bar on stderr; nothing is drawn with ``-q`` or where stderr is no terminal."""
+    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
+    columns.append(TextColumn("{task.fields[words]}", markup=False))
+    hidden = _volume.quiet or not err().is_terminal
+    with Progress(*columns, console=err(), disable=hidden, transient=True) as bar:
+        yield Bar(bar, bar.add_task(description, total=total, words=""))
+
+
+def _console(*, stderr: bool) -> Console:
+    console = Console(stderr=stderr)
+    if not console.is_terminal or os.environ.get("TERM") == "dumb":
+        return Console(stderr=stderr, width=WIDE, no_color=True, force_terminal=False)
+    return console

@@ -1,0 +1,157 @@
+"""``denoise train``: train a method, or go on with a training that was stopped."""
+
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from denoise_cli.cli import flags, knobs, screen
+from denoise_cli.cli.durations import parse_duration
+
+if TYPE_CHECKING:
+    from denoise_cli.training.loop import Report
+
+
+def train(
+    model: Annotated[str, typer.Argument(help="What to train: `denoise models` lists them.")],
+    data: Annotated[
+        list[str], typer.Option("--data", "-d", help="Folder or set of clean images, or a make-data set. Repeatable.")
+    ],
+    noise: Annotated[
+        str | None,
+        typer.Option("--noise", help="sp:0.1, gaussian:25, gaussian:0..55 ...; or pairs: those of the make-data set."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of the run; by default runs/MODEL-NOISE.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Optimiser steps.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Patches a step.")] = None,
+    patch: Annotated[int | None, typer.Option(help="Side of the patches, pixels.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
+    loss: Annotated[str | None, typer.Option(help="l1, mse or charbonnier.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of weights, patches and noise.")] = None,
+    settings: flags.Settings = None,
+    validation: Annotated[int, typer.Option("--val", help="Images kept out of training to measure PSNR on.")] = 32,
+    limit: Annotated[int | None, typer.Option("--limit", help="Use only so many images of each --data.")] = None,
+    time_limit: Annotated[
+        str | None, typer.Option("--time-limit", help="Stop after 90s, 9m, 1.5h; the same command goes on.")
+    ] = None,
+    device: flags.Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    compiled: Annotated[bool, typer.Option("--compile", help="torch.compile the net: pays on long GPU runs.")] = False,
+    force: Annotated[bool, typer.Option("--force", "-f", help="Throw an earlier run in the folder away.")] = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Train a model. The same command again goes on where it stopped, to the same weights.
+
+    Examples:
+
+    `denoise train dncnn --data photos/ --noise gaussian:0..55`
+
+    `denoise train dt --data cifar10 --noise sp:0.1 --time-limit 30m`
+
+    `denoise train dncnn --data photos/ --set channels=1 --set depth=17 --noise gaussian:25 -o runs/gray-25`
+    """
+    from denoise_cli import device as devices
+    from denoise_cli import methods
+    from denoise_cli.data import training_set
+    from denoise_cli.data.patches import Patches
+    from denoise_cli.errors import OutputError, UsageError
+    from denoise_cli.noise import parse
+    from denoise_cli.training import loop
+    from denoise_cli.training.state import settings_of
+    from denoise_cli.training.validation import Validation
+
+    card = methods.find(model)
+    if card.recipe is None:
+        trainable = [name for name in methods.names() if methods.find(name).recipe is not None]
+        raise UsageError(f"{model} has nothing to train.", f"Models that learn: {', '.join(trainable)}.")
+    of = f"train {model}"
+    shares = knobs.split(knobs.parse_settings(settings or []), card.config, card.recipe, of=of)
+    config = knobs.fill(card.config, shares[0], of)
+    given = {"noise": noise, "steps": steps, "batch": batch, "patch": patch, "rate": rate, "loss": loss, "seed": seed}
+    recipe = knobs.fill(card.recipe, given | shares[1], of)
+    seconds = parse_duration(time_limit) if time_limit else float("inf")
+    where = devices.pick(device)
+    devices.keep_memory()
+    dtype = devices.precision(precision, where)
+    folder = output or Path("runs") / f"{model}-{recipe.noise.replace(':', '-')}"
+
+    options = card.options
+    run = loop.Run(card.name, config, options, recipe, tuple(data), dtype, shlex.join(["denoise", *sys.argv[1:]]))
+    last = folder / loop.LAST
+    if last.exists() and not force and settings_of(last) != run.settings():
+        theirs, ours = settings_of(last), run.settings()
+        differing = sorted(key for key in ours if theirs.get(key) != ours[key])
+        raise OutputError(
+            f"{str(folder)!r} holds a run with another {', '.join(differing)}.",
+            "Choose another folder with -o, or start over with --force.",
+        )
+    if force:
+        loop.discard(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+
+    screen.say(f"reading {', '.join(data)}")
+    groups, kept = training_set.split(training_set.load(data, config.channels, limit), validation, recipe.seed)
+    patches = Patches(groups, recipe.patch, where)
+    checks = Validation.make(kept, parse(recipe.noise), recipe.seed, where)
+    screen.say(
+        f"{model} on {devices.describe(where)} in {str(dtype).removeprefix('torch.')}: "
+        f"{sum(map(len, groups))} images, {recipe.steps} steps of {recipe.batch} patches of {recipe.patch} pixels"
+    )
+    screen.say(f"{len(kept)} images are kept for validation, at {checks.noisy_psnr():.2f} dB; the run is in {folder}")
+    with _interrupts() as interrupted, screen.progress("training", recipe.steps) as bar:
+        make = loop.maker(card, config, where, compiled=compiled)
+        report = None
+        for report in loop.train(
+            run, make, patches, checks, folder, lambda spent: spent > seconds or bool(interrupted)
+        ):
+            _show(report, bar, recipe.steps)
+    _draw(folder)
+    if interrupted:
+        screen.say(f"stopped; the same command goes on from step {loop.step_of(folder)}")
+        raise typer.Exit(interrupted[0])
+    if report is not None and report.step < recipe.steps:
+        screen.say(f"time is up at step {loop.step_of(folder)}; the same command goes on")
+    if (folder / loop.BEST).exists():
+        screen.emit(str(folder / loop.BEST))
+
+
+def _show(report: "Report", bar: screen.Bar, steps: int) -> None:
+    words = f"loss {report.loss:.5f}"
+    if report.message:
+        bar.say(report.message)
+    if report.psnr is not None:
+        bar.say(f"step {report.step}/{steps}  loss {report.loss:.5f}  validation {report.psnr:.2f} dB")
+    bar.note(words)
+    bar.move(report.step)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """While inside, SIGINT and SIGTERM do not stop the program: their exit codes go into the list."""
+    import signal
+
+    received: list[int] = []
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
+
+    def receive(number: int, frame: object) -> None:
+        received.append(codes[signal.Signals(number)])
+
+    before = {number: signal.signal(number, receive) for number in codes}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _draw(folder: Path) -> None:
+    from denoise_cli.training.curve import draw
+
+    if not draw(folder):
+        screen.say("no curve.png: that takes matplotlib (pip install 'denoise-cli[report]')")

@@ -1,0 +1,82 @@
+"""Devices: which there are, and the precision they are good at."""
+
+import ctypes
+import sys
+
+import torch
+
+from denoise_cli.errors import DeviceError, UsageError, did_you_mean
+
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
+_WORDS = ("auto", "cpu", "cuda", "mps")
+
+
+def pick(word: str) -> torch.device:
+    """The device for ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+
+    Only ``auto`` may fall back to the CPU; raises ``DeviceError`` where the device asked for is not there and
+    ``UsageError`` for a word that is no device.
+    """
+    kind, _, index = word.partition(":")
+    if kind not in _WORDS or (index and not (kind == "cuda" and index.isdecimal())):
+        raise UsageError(f"There is no device {word!r}.", did_you_mean(word, _WORDS))
+    if kind == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "mps" if _has_mps() else "cpu")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise DeviceError(
+            f"--device {word}: PyTorch {torch.__version__} finds no CUDA device.", "Use --device cpu, or --device auto."
+        )
+    if kind == "cuda" and index and int(index) >= torch.cuda.device_count():
+        raise DeviceError(
+            f"--device {word}: there are {torch.cuda.device_count()} CUDA devices, counted from 0.",
+            "Use a lower number, or --device auto.",
+        )
+    if kind == "mps" and not _has_mps():
+        raise DeviceError("--device mps: this machine has no Apple GPU.", "Use --device cpu, or --device auto.")
+    return torch.device(word)
+
+
+def fast_dtype(device: torch.device) -> torch.dtype:
+    """bfloat16 where the hardware multiplies it faster than float32, else float32."""
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float32
+    if device.type == "cpu":
+        capable = torch.backends.cpu.get_cpu_capability().startswith("AVX512") and _cpu_multiplies_bf16()
+        return torch.bfloat16 if capable else torch.float32
+    return torch.float32
+
+
+def precision(word: str, device: torch.device) -> torch.dtype:
+    """The dtype of the arithmetic for ``auto``, ``float32`` or ``bfloat16`` on ``device``."""
+    known = {"auto": fast_dtype(device), "float32": torch.float32, "bfloat16": torch.bfloat16}
+    if word not in known:
+        raise UsageError(f"There is no precision {word!r}.", did_you_mean(word, known))
+    return known[word]
+
+
+def keep_memory() -> None:
+    """Let the C library keep freed memory for the next tensor instead of giving it back to the system (Linux, glibc).
+
+    Otherwise every large tensor on the CPU costs a page fault for each of its pages; see ``bench`` for the gain.
+    """
+    if sys.platform != "linux":
+        return
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        for parameter in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD):
+            library.mallopt(parameter, 2_000_000_000)
+
+
+def describe(device: torch.device) -> str:
+    """The device in words, for one line on the screen."""
+    if device.type == "cuda":
+        return f"{device} ({torch.cuda.get_device_name(device)})"
+    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+
+
+def _has_mps() -> bool:
+    return torch.backends.mps.is_available()
+
+
+def _cpu_multiplies_bf16() -> bool:
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())

@@ -1,0 +1,54 @@
+"""Which of the shipped weights suit an image, by a look at its noise."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from denoise_cli import shelf
+from denoise_cli.errors import WeightsError
+from denoise_cli.image import Image
+from denoise_cli.layers.impulses import salt_and_pepper
+from denoise_cli.noise.estimate import gaussian_sigma
+
+IMPULSES, GAUSSIAN = "impulses", "gaussian"
+_LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the noise of an image looks like."""
+
+    impulse_share: float  # of the pixels
+    sigma: float  # standard deviation of white noise, on [0, 1]; means little beside impulses
+
+    @property
+    def suits(self) -> str:
+        """The kind of weights it takes."""
+        return IMPULSES if self.impulse_share > _LEAST_IMPULSES else GAUSSIAN
+
+    def __str__(self) -> str:
+        if self.suits == IMPULSES:
+            return f"{100 * self.impulse_share:.1f} % salt and pepper"
+        return f"sigma {255 * self.sigma:.1f}"
+
+
+def look(image: Image) -> Look:
+    """Measure the noise of ``image``."""
+    noisy = torch.from_numpy(image.pixels)[None]
+    return Look(salt_and_pepper(noisy).item(), gaussian_sigma(noisy).item())
+
+
+def choose(seen: Look, channels: int, accept: Callable[[shelf.Entry], bool]) -> shelf.Entry:
+    """The best weights for what was seen: those for as many channels first, in the order of the index.
+
+    ``accept`` says which weights may be taken; raises ``WeightsError`` where none suit.
+    """
+    able = [entry for entry in shelf.entries() if entry.suits == seen.suits and accept(entry)]
+    fitting = [entry for entry in able if entry.channels == channels]
+    if not able:
+        raise WeightsError(
+            f"No weights here are for {seen.suits} and do what was asked.",
+            "Name a model that needs none (median, nlm, impulse), or see `denoise models`.",
+        )
+    return (fitting or able)[0]

@@ -1,0 +1,34 @@
+"""From a weights file to a net that is ready to denoise."""
+
+from pathlib import Path
+from typing import cast
+
+from torch import nn
+
+from denoise_cli import checkpoint
+from denoise_cli.errors import WeightsError
+from denoise_cli.layers.folding import fold_batch_norm
+from denoise_cli.method import Denoiser, Method
+
+
+def load_net(path: Path, method: Method) -> Denoiser:
+    """The net of ``method`` with the weights in ``path``: in eval mode, batch normalisation folded.
+
+    Raises ``WeightsError`` where the file is missing, damaged, or of another model.
+    """
+    loaded = checkpoint.load(path)
+    if loaded.model != method.name:
+        raise WeightsError(
+            f"{str(path)!r} holds weights of {loaded.model}, not of {method.name}.", f"Use --model {loaded.model}."
+        )
+    try:
+        config = type(method.config)(**loaded.config)
+    except TypeError as error:
+        raise WeightsError(
+            f"The config in {str(path)!r} is not one of {method.name}: {error}.", "Train again with this version."
+        ) from error
+    net = method.make(config)
+    assert isinstance(net, nn.Module)
+    checkpoint.fill(net, loaded, path.name)
+    net.eval().requires_grad_(False)
+    return cast(Denoiser, fold_batch_norm(net))

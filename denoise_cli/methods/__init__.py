@@ -1,0 +1,24 @@
+"""The denoisers, one file each. ``find`` is the only place that turns a name into code."""
+
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+
+from denoise_cli.errors import UsageError, did_you_mean
+from denoise_cli.method import Method
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all methods, from the folder alone: nothing is imported."""
+    stems = (path.stem for path in Path(__file__).parent.glob("*.py"))
+    return tuple(sorted(stem.replace("_", "-") for stem in stems if not stem.startswith("_")))
+
+
+def find(name: str) -> Method:
+    """The card of one method; raises ``UsageError`` for a name that does not exist."""
+    if name not in names():
+        raise UsageError(f"There is no model {name!r}.", did_you_mean(name, names()))
+    method = import_module(f"{__name__}.{name.replace('-', '_')}").METHOD
+    assert isinstance(method, Method)
+    return method

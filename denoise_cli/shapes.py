@@ -1,0 +1,36 @@
+"""Sizes and channels: what a net needs of them, and the way back."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+
+def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
+    """``image`` (N, C, H, W) with H and W grown to multiples by repeating the last row and column."""
+    height, width = image.shape[-2:]
+    bottom, right = -height % multiple, -width % multiple
+    return functional.pad(image, (0, right, 0, bottom), mode="replicate") if bottom or right else image
+
+
+def to_channels(image: Tensor, channels: int | None) -> Tensor:
+    """``image`` (N, C, H, W) as a net with ``channels`` inputs takes it.
+
+    Gray is repeated; for a gray net every channel becomes an image of its own, (N * C, 1, H, W).
+    """
+    count, present, height, width = image.shape
+    if channels is None or present == channels:
+        return image
+    if channels == 1:
+        return image.reshape(count * present, 1, height, width)
+    if present == 1:
+        return image.expand(count, channels, height, width)
+    raise ValueError(f"no way from {present} channels to {channels}")
+
+
+def from_channels(image: Tensor, like: Tensor) -> Tensor:
+    """The way back from ``to_channels``: repeated gray is averaged, single channels are put together again."""
+    if image.shape == like.shape:
+        return image
+    if len(image) != len(like):
+        return image.reshape(like.shape)
+    return torch.mean(image, dim=1, keepdim=True)
