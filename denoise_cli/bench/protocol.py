@@ -1,0 +1,79 @@
+"""How a denoiser is scored on a known set of images: which images, which noise, float or 8 bit, which iterations."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from denoise_cli import seeds
+from denoise_cli.data.sources import open_source
+from denoise_cli.errors import InputError
+from denoise_cli.metrics.psnr import psnr
+from denoise_cli.noise import parse, stored
+
+CIFAR, CBSD68, BSD68, SET12 = "cifar10-subset", "cbsd68", "bsd68-gray", "set12"
+_PARTS = {CIFAR: "test/"}  # of a set with parts only this one is scored
+_BATCH_PIXELS = 1 << 18  # small images of one size are denoised together, up to so many pixels
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One line of a table. ``str`` is what the line is called."""
+
+    images: str  # name of the set, a folder below the data folder
+    noise: str  # a word that noise.parse reads
+    eight_bit: bool  # the noisy image is clipped and rounded, as a file is; else it stays in float, as papers score
+    seed: int = 0
+
+    def __str__(self) -> str:
+        kind = "8 bit" if self.eight_bit else "float"
+        return f"{self.images} {self.noise} {kind}"
+
+
+Denoise = Callable[[Tensor], list[Tensor]]  # noisy images (N, C, H, W) to one or more estimates of that shape
+
+
+def run_trial(trial: Trial, data: Path, denoise: Denoise, device: torch.device) -> list[float]:
+    """The mean PSNR, dB, of each of the estimates that ``denoise`` makes of a noisy image, clipped to [0, 1].
+
+    Every image's noise comes from a generator of its own, so that it depends neither on the others nor on their order.
+    """
+    scores = [
+        torch.stack([psnr(estimate.float(), clean) for estimate in denoise(noisy)], dim=1)  # (N, estimates)
+        for clean, noisy in _batches(trial, data, device)
+    ]
+    return [float(score) for score in torch.cat(scores).mean(dim=0)]
+
+
+def _batches(trial: Trial, data: Path, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+    noise = parse(trial.noise)
+    for shape, items in groupby(_images(trial.images, data), key=lambda item: item[1].shape):
+        batch: list[tuple[Tensor, Tensor]] = []
+        for name, clean in items:
+            noisy = noise(clean[None], seeds.generator(trial.seed, "bench", trial.noise, name)).noisy[0]
+            batch.append((clean, stored(noisy) if trial.eight_bit else noisy))
+            if len(batch) * shape[-1] * shape[-2] >= _BATCH_PIXELS:
+                yield _stack(batch, device)
+                batch = []
+        if batch:
+            yield _stack(batch, device)
+
+
+def _images(name: str, data: Path) -> Iterator[tuple[str, Tensor]]:
+    folder = data / name
+    if not folder.exists():
+        raise InputError(
+            f"There is no set {name!r} in {str(data)!r}.",
+            f"The tables are measured on {CIFAR}, {CBSD68}, {BSD68} and {SET12}: name the folder that holds them.",
+        )
+    for image, pixels in open_source(folder):
+        if image.startswith(_PARTS.get(name, "")):
+            yield image, torch.from_numpy(pixels).float().div(255)
+
+
+def _stack(batch: list[tuple[Tensor, Tensor]], device: torch.device) -> tuple[Tensor, Tensor]:
+    clean, noisy = zip(*batch, strict=True)
+    return torch.stack(clean).to(device), torch.stack(noisy).to(device)

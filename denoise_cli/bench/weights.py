@@ -1,0 +1,81 @@
+"""The scores of the shipped weights, as ``weights/index.toml`` quotes them, measured again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from denoise_cli import methods, shelf
+from denoise_cli.bench.protocol import BSD68, CBSD68, CIFAR, SET12, Trial, run_trial
+from denoise_cli.inference.choose import GAUSSIAN, IMPULSES
+from denoise_cli.inference.load import load_net
+from denoise_cli.inference.run import Engine, ready
+from denoise_cli.method import Denoiser, Iterative
+from denoise_cli.shapes import pad_to_multiple, to_channels
+
+COUNTS = (1, 3, 5, 10, 20, 50)  # iterations at which recurrent nets are scored
+TOLERANCE = 0.02  # dB between the quoted and the measured score: another processor rounds otherwise
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One score of one weights file, dB, beside what the index says of it (``None``: nothing yet)."""
+
+    name: str
+    what: str
+    score: float
+    quoted: float | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the index quotes what was measured."""
+        return self.quoted is not None and abs(self.score - self.quoted) <= TOLERANCE
+
+
+def trials(entry: shelf.Entry) -> list[Trial]:
+    """What an entry is scored on, by the noise it is for and its channels."""
+    if entry.suits == IMPULSES:
+        return [Trial(images, f"sp:{share}", True) for images in (CIFAR, CBSD68) for share in (0.1, 0.3, 0.5)]
+    if entry.suits == GAUSSIAN:
+        sets = (CBSD68,) if entry.channels == 3 else (BSD68, SET12)
+        levels = (15, 25, 50)
+        return [Trial(s, f"gaussian:{level:g}", bits) for s in sets for bits in (False, True) for level in levels]
+    return []
+
+
+def measure(entry: shelf.Entry, data: Path, device: torch.device, dtype: torch.dtype) -> Iterator[Measured]:
+    """Score one weights file on every trial that it is for, at every number of iterations where it has any."""
+    card = methods.find(entry.model)
+    engine = ready(Engine(load_net(shelf.path_of(entry), card), card.options, device, dtype))
+    counts = COUNTS if "iters" in {field.name for field in fields(card.options)} else None
+    for trial in trials(entry):
+        scores = run_trial(trial, data, lambda noisy: _estimates(engine, noisy, counts), device)
+        for count, score in zip(counts or (None,), scores, strict=True):
+            what = str(trial) if count is None else f"{trial}, {count} iterations"
+            yield Measured(entry.name, what, round(score, 3), entry.scores.get(what))
+
+
+def record(entry: shelf.Entry, measured: list[Measured]) -> None:
+    """Write what was measured into the index."""
+    scores = {item.what: item.score for item in measured}
+    shelf.write_index(
+        [replace(other, scores=scores) if other.name == entry.name else other for other in shelf.entries()]
+    )
+
+
+def _estimates(engine: Engine, noisy: Tensor, counts: tuple[int, ...] | None) -> list[Tensor]:
+    """The estimates of a batch; what a denoiser measures on an image (the impulses' share) it measures on each."""
+    denoiser: Denoiser = engine.denoiser
+    height, width = noisy.shape[-2:]
+    padded = pad_to_multiple(to_channels(noisy, denoiser.channels), denoiser.stride)
+    enabled = engine.dtype != torch.float32
+    with torch.inference_mode(), torch.autocast(engine.device.type, engine.dtype, enabled=enabled):
+        if counts is None:
+            found: list[Any] = [denoiser.denoise(padded, engine.options)]
+        else:
+            assert isinstance(denoiser, Iterative)
+            found = denoiser.estimates(padded, engine.options, counts)
+    return [estimate[..., :height, :width] for estimate in found]

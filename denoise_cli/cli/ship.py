@@ -1,0 +1,27 @@
+"""``denoise models add``: put a trained net among the weights that are shipped."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from denoise_cli.cli import screen
+
+
+def add(
+    file: Annotated[Path, typer.Argument(help="best.safetensors of a training run.")],
+    name: Annotated[str, typer.Argument(help="model.tag, such as dt.sp.")],
+    suits: Annotated[
+        str, typer.Option(help="impulses or gaussian: the noise that run takes them for; empty: never by themselves.")
+    ] = "",
+    device: Annotated[str, typer.Option(help="What they were trained on, in words.")] = "cpu",
+    full: Annotated[bool, typer.Option("--full", help="Store float32; by default half precision.")] = False,
+) -> None:
+    """Store trained weights in half precision and enter them into the index, ahead of no other.
+
+    Example: `denoise models add runs/dt-sp/best.safetensors dt.sp --suits impulses`
+    """
+    from denoise_cli.inference.publish import publish
+
+    entry = publish(file, name, suits, device, half=not full)
+    screen.say(f"{entry.name}: {entry.weights:,} weights, sha256 {entry.sha256[:12]}")

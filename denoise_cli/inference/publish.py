@@ -1,0 +1,43 @@
+"""Put the weights of a training run on the shelf."""
+
+from hashlib import sha256
+from pathlib import Path
+
+from torch import nn
+
+from denoise_cli import checkpoint, methods, shelf
+from denoise_cli.errors import UsageError
+
+
+def publish(file: Path, name: str, suits: str, device: str, *, half: bool) -> shelf.Entry:
+    """Store the weights in ``file`` under ``name`` (model.tag) and enter them into the index.
+
+    An entry of that name is replaced in its place, without its scores; a new one comes last. Raises ``WeightsError``
+    where the file is no weights file, ``UsageError`` where the name is not one of its model.
+    """
+    loaded = checkpoint.load(file)
+    model, dot, tag = name.partition(".")
+    if model != loaded.model or not dot or not tag:
+        raise UsageError(f"{name!r} is no name for weights of {loaded.model}.", f"Call them {loaded.model}.TAG.")
+    card = methods.find(model)
+    net = card.make(type(card.config)(**loaded.config))
+    assert isinstance(net, nn.Module)
+    checkpoint.fill(net, loaded, str(file))
+    target = shelf.folder() / f"{name}.safetensors"
+    checkpoint.save(target, loaded, half=half)
+    entry = shelf.Entry(
+        name=name,
+        sha256=sha256(target.read_bytes()).hexdigest(),
+        suits=suits,
+        channels=int(loaded.config["channels"]),
+        weights=sum(parameter.numel() for parameter in net.parameters()),
+        command=str(loaded.provenance["command"]),
+        data=", ".join(Path(word).name for word in loaded.provenance["data"]),
+        seed=int(loaded.recipe["seed"]),
+        minutes=round(float(loaded.provenance["seconds"]) / 60, 1),
+        device=device,
+    )
+    before = shelf.entries()
+    others = [entry if other.name == name else other for other in before]
+    shelf.write_index(others if any(other.name == name for other in before) else [*before, entry])
+    return entry
