@@ -3,7 +3,9 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import NamedTuple
 from urllib.error import URLError
@@ -102,7 +104,8 @@ def download(name: str) -> Iterator[Progress]:
             f"Make room there, or name another cache folder with {CACHE_VARIABLE}.",
         ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # where the cache could not be made, there is no part either
+            part.unlink()
 
 
 def _received(known: Known, target: Path) -> Iterator[tuple[bytes, Progress]]:
@@ -119,7 +122,7 @@ def _received(known: Known, target: Path) -> Iterator[tuple[bytes, Progress]]:
                         f"{known.url} sends more than {_LARGEST} bytes.", "That is not the official archive."
                     )
                 yield chunk, Progress(done, total)
-    except (URLError, TimeoutError, ConnectionError) as error:
+    except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
         reason = error.reason if isinstance(error, URLError) else error
         raise InputError(
             f"{known.url} cannot be downloaded: {reason}.",

@@ -1,6 +1,8 @@
 """The folder that a data set is written to: who may write there, and what is left when the work was cut short."""
 
 import json
+import os
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,9 +10,11 @@ from pathlib import Path
 from denoise_cli.data import manifest
 from denoise_cli.data.manifest import Manifest, Settings
 from denoise_cli.errors import InputError, OutputError
-from denoise_cli.files import PART_SUFFIX, write_atomically
+from denoise_cli.files import PART_SUFFIX, part_name, write_atomically
 
 PLAN = manifest.NAME + PART_SUFFIX  # while a set is made: its settings, and the files that are to come
+
+_PART = re.compile(rf"\.(.+)\.\d+\.[0-9a-f]{{8}}{re.escape(PART_SUFFIX)}")  # see files.part_name
 
 
 @dataclass(frozen=True)
@@ -37,22 +41,44 @@ class Output:
                 )
             write_atomically(folder / PLAN, plan, force=True) if not taken else cls._replace(folder, plan)
         except OSError as error:
-            raise OutputError(
-                f"{folder} cannot be written: {error.strerror or error}.", "Choose another place with -o."
-            ) from error
+            raise _refused(folder, error) from error
         return cls(folder)
 
     @staticmethod
     def _replace(folder: Path, plan: bytes) -> None:
-        stale = _files_of(folder)
-        stale.difference_update(json.loads(line) for line in plan.splitlines()[1:])
+        """Remove what earlier sets wrote and the new plan does not have, temporary files too, and put the plan down."""
+        planned = {json.loads(line) for line in plan.splitlines()[1:]}
+        stale = _files_of(folder) - planned
+        names = {Path(file).name for file in planned}
+        for place in {(folder / file).parent for file in planned}:
+            parts = ((part, _PART.fullmatch(part.name)) for part in place.glob(f".*{PART_SUFFIX}"))
+            stale.update(part.relative_to(folder).as_posix() for part, found in parts if found and found[1] in names)
         for file in stale:
             (folder / file).unlink(missing_ok=True)
         write_atomically(folder / PLAN, plan, force=True)
         (folder / manifest.NAME).unlink(missing_ok=True)
 
+    def write(self, file: str, data: bytes) -> None:
+        """Write one file of the set, under a temporary name first; ``complete`` flushes all to the disk at once.
+
+        Raises ``OutputError``.
+        """
+        path = self.folder / file
+        part = path.with_name(part_name(path.name))
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                part.write_bytes(data)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
+        except OSError as error:
+            raise _refused(path, error) from error
+
     def complete(self, result: Manifest) -> None:
-        """Write the manifest: the set is whole."""
+        """Flush the files to the disk, then write the manifest: the set is whole."""
+        if hasattr(os, "sync"):
+            os.sync()
         write_atomically(self.folder / manifest.NAME, result.dump(), force=True)
         (self.folder / PLAN).unlink(missing_ok=True)
 
@@ -61,6 +87,10 @@ class Output:
         (self.folder / PLAN).unlink(missing_ok=True)
         if not any(self.folder.iterdir()):
             self.folder.rmdir()
+
+
+def _refused(path: Path, error: OSError) -> OutputError:
+    return OutputError(f"{path} cannot be written: {error.strerror or error}.", "Choose another place with -o.")
 
 
 def _content(path: Path) -> bytes | None:

@@ -20,7 +20,6 @@ from denoise_cli.data.manifest import CLEAN, CleanFile, Entry, Manifest, NoisyFi
 from denoise_cli.data.output import Output
 from denoise_cli.data.source import Pixels, Source, eight_bits
 from denoise_cli.errors import InputError, UsageError
-from denoise_cli.files import write_atomically
 from denoise_cli.image import Image, encode, load_opencv
 from denoise_cli.image import Source as Origin
 from denoise_cli.seeds import derive
@@ -104,7 +103,7 @@ def synthesize(
     output = Output.claim(folder, settings, planned, force=force)
     entries: list[Entry] = []
     problem: InputError | None = None
-    for step in _steps(source, settings, folder, splits):
+    for step in _steps(source, settings, output, splits):
         entries += step.entries
         problem = problem or step.problem
         yield step
@@ -114,7 +113,7 @@ def synthesize(
     output.complete(Manifest(settings, tuple(entries)))
 
 
-def _steps(source: Source, settings: Settings, folder: Path, splits: Mapping[str, str]) -> Iterator[Step]:
+def _steps(source: Source, settings: Settings, output: Output, splits: Mapping[str, str]) -> Iterator[Step]:
     """The work of all images, spread over threads; steps in the source's order."""
     workers = os.cpu_count() or 1
     waiting: deque[Future[Step]] = deque()
@@ -122,7 +121,7 @@ def _steps(source: Source, settings: Settings, folder: Path, splits: Mapping[str
     with ThreadPoolExecutor(workers) as pool:
         try:
             for name, pixels in source.read(splits):
-                waiting.append(pool.submit(_step, name, pixels, splits[name], settings, folder))
+                waiting.append(pool.submit(_step, name, pixels, splits[name], settings, output))
                 if len(waiting) > workers * _AHEAD:
                     yield waiting.popleft().result()
             while waiting:
@@ -132,7 +131,7 @@ def _steps(source: Source, settings: Settings, folder: Path, splits: Mapping[str
                 future.cancel()
 
 
-def _step(name: str, pixels: Pixels | InputError, part: str, settings: Settings, folder: Path) -> Step:
+def _step(name: str, pixels: Pixels | InputError, part: str, settings: Settings, output: Output) -> Step:
     try:
         if isinstance(pixels, InputError):
             raise pixels
@@ -141,7 +140,7 @@ def _step(name: str, pixels: Pixels | InputError, part: str, settings: Settings,
         return Step(name, problem=error)
     files = _files(name, part, settings)
     entries: list[Entry] = []
-    written = _written(folder / files[CLEAN], clean) if settings.clean else None
+    written = _written(output, files[CLEAN], clean) if settings.clean else None
     source_hash = sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     entries.append(CleanFile(name, part, files.get(CLEAN), source_hash, written, *clean.shape))
     batch = torch.from_numpy(clean).float().div(255).unsqueeze(0)  # (1, C, H, W)
@@ -149,7 +148,7 @@ def _step(name: str, pixels: Pixels | InputError, part: str, settings: Settings,
         seed = derive(settings.seed, name, word)
         generator = torch.Generator().manual_seed(seed)
         noisy = eight_bits(noises.parse(word)(batch, generator).noisy.squeeze(0).numpy())
-        written = _written(folder / files[word], noisy)
+        written = _written(output, files[word], noisy)
         entries.append(NoisyFile(name, files[word], word, _level(word), seed, written))
     return Step(name, tuple(entries))
 
@@ -187,10 +186,10 @@ def _files(name: str, part: str, settings: Settings) -> dict[str, str]:
     return {kind: "/".join(filter(None, (part, folder_of(kind), name))) for kind in kinds}
 
 
-def _written(path: Path, pixels: Pixels) -> str:
+def _written(output: Output, file: str, pixels: Pixels) -> str:
     """Write ``pixels`` as PNG; the SHA-256 of the file."""
-    data = encode(Image(pixels.astype(np.float32) / np.float32(255), Origin(path.name)), "png")
-    write_atomically(path, data, force=True)
+    data = encode(Image(pixels.astype(np.float32) / np.float32(255), Origin(file)), "png")
+    output.write(file, data)
     return sha256(data).hexdigest()
 
 

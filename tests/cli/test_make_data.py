@@ -1,0 +1,145 @@
+"""``denoise make-data`` from the command line: the README's call, the manifest's round trip, and every refusal."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from denoise_cli.cli.app import main
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(5):
+        Image.fromarray(random.integers(0, 256, (12, 16, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    return folder
+
+
+def _content(folder: Path) -> dict[str, bytes]:
+    return {str(file.relative_to(folder)): file.read_bytes() for file in folder.rglob("*") if file.is_file()}
+
+
+def test_with_nothing_else_it_takes_the_samples(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["make-data", "--noise", "sp", "--levels", "0.1..0.5", "--crop", "32"]) == 0
+    target = tmp_path / "denoise-data" / "samples-sp"
+    assert capsys.readouterr().out == f"{Path('denoise-data/samples-sp')}\n"
+    assert {path.name for path in (target / "train").iterdir()} == {"clean", *(f"sp-0.{n}" for n in range(1, 6))}
+    assert main(["make-data", "--from-manifest", str(target / "manifest.jsonl"), "-o", "again"]) == 0
+    assert _content(target) == _content(tmp_path / "again")
+
+
+def test_the_samples_of_the_repository_can_be_made_again(tmp_path: Path) -> None:
+    from denoise_cli.data.bundled import samples
+
+    folder = samples() / "noisy"
+    code = main(["make-data", "--from-manifest", str(folder / "manifest.jsonl"), "-o", str(tmp_path / "again")])
+    assert code in (0, 7)  # another zlib packs the same pixels into other bytes
+    for file in folder.rglob("*.png"):
+        old, new = (
+            np.asarray(Image.open(path)).astype(int) for path in (file, tmp_path / "again" / file.relative_to(folder))
+        )
+        assert np.abs(old - new).max() <= 1  # another processor may round a normal draw the other way
+
+
+def test_a_changed_source_is_reported(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    target = tmp_path / "set"
+    assert main(["make-data", str(pictures), "--levels", "0.1", "-o", str(target)]) == 0
+    Image.new("RGB", (16, 12), (1, 2, 3)).save(pictures / "3.png")
+    again = ["make-data", "--from-manifest", str(target / "manifest.jsonl"), "-o"]
+    capsys.readouterr()
+    assert main([*again, str(tmp_path / "again")]) == 7
+    assert "image 3.png is not the one" in capsys.readouterr().err
+    (pictures / "3.png").unlink()
+    assert main([*again, str(tmp_path / "third")]) == 3
+    assert "such as 3.png" in capsys.readouterr().err
+    assert not (tmp_path / "third").exists()
+
+
+def test_the_source_may_have_moved(pictures: Path, tmp_path: Path) -> None:
+    assert main(["make-data", str(pictures), "--noise", "gaussian:25", "-o", str(tmp_path / "set")]) == 0
+    moved = shutil.move(pictures, tmp_path / "moved")
+    path = tmp_path / "set" / "manifest.jsonl"
+    assert main(["make-data", str(moved), "--from-manifest", str(path), "-o", str(tmp_path / "again")]) == 0
+    assert _content(tmp_path / "set") == _content(tmp_path / "again")
+
+
+def test_json_is_all_that_stdout_gets(pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["make-data", str(pictures), "--noise", "mixed", "--levels", "25+0.05,50+0.1", "--limit", "3"]
+    assert main([*arguments, "-o", str(tmp_path / "set"), "--json", "-q"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    assert json.loads(printed.out) == {
+        "output": str(tmp_path / "set"), "source": str(pictures), "images": 3, "train": 2, "val": 1,
+        "noise": ["mixed:25+0.05", "mixed:50+0.1"], "files": 9, "failed": 0, "differences": [],
+    }  # fmt: skip
+
+
+def test_a_broken_image_is_named_and_the_rest_is_made(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pictures / "2.png").write_bytes(b"no image")
+    assert main(["make-data", str(pictures), "--levels", "0.1", "-o", str(tmp_path / "set")]) == 7
+    assert "2.png" in capsys.readouterr().err
+    assert len(list((tmp_path / "set").rglob("clean/*.png"))) == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--noise", "spp"], 2, "Did you mean 'sp'"),
+        (["--levels", "0.5..0.1"], 2, "0.1..0.5:0.2"),
+        (["--levels", "1.5"], 2, "between 0 and 1"),
+        (["--noise", "sp:0.3", "--levels", "0.1"], 2, "has its level already"),
+        (["--noise", "jpeg", "--levels", "200"], 2, "between 1 and 100"),
+        (["--val", "1"], 2, "below 1"),
+        (["--crop", "50"], 3, "--size 50"),
+        (["--seed", "1", "--from-manifest", "m.jsonl"], 2, "--seed was given"),
+        (["--from-manifest", "nowhere.jsonl"], 3, "nowhere.jsonl cannot be read"),
+    ],
+)
+def test_mistakes(
+    pictures: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    assert main(["make-data", str(pictures), "-o", str(tmp_path / "set"), *arguments]) == code
+    printed = capsys.readouterr()
+    assert words in printed.err and printed.out == ""
+    assert not (tmp_path / "set").exists()
+
+
+def test_an_output_that_exists_or_lies_in_the_source(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["make-data", str(pictures), "--levels", "0.1", "-o"]
+    assert main([*arguments, str(tmp_path)]) == 4
+    assert "not empty" in capsys.readouterr().err
+    assert main([*arguments, str(pictures / "set")]) == 2
+    assert main([*arguments, str(tmp_path / "set")]) == 0
+    assert main([*arguments, str(tmp_path / "set")]) == 4
+    assert main([*arguments, str(tmp_path / "set"), "--force"]) == 0
+
+
+def test_a_known_set_that_cannot_be_downloaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from denoise_cli.data import fetch
+
+    gone = fetch.Known((tmp_path / "gone" / "stl10_binary.tar.gz").as_uri(), "0", ())
+    monkeypatch.setitem(fetch.KNOWN, "stl10", gone)
+    monkeypatch.setenv(fetch.CACHE_VARIABLE, str(tmp_path / "cache"))
+    assert main(["make-data", "stl10", "-o", str(tmp_path / "set")]) == 3
+    printed = capsys.readouterr().err
+    assert gone.url in printed and f"put stl10_binary.tar.gz into {tmp_path / 'cache'}" in printed
