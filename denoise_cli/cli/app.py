@@ -10,10 +10,13 @@ import typer
 
 from denoise_cli import __version__
 from denoise_cli.cli import screen
+from denoise_cli.cli.bench import bench
+from denoise_cli.cli.figure import figure
 from denoise_cli.cli.make_data import make_data
 from denoise_cli.cli.models import models
 from denoise_cli.cli.run import run
 from denoise_cli.cli.score import score
+from denoise_cli.cli.ship import add
 from denoise_cli.cli.train import train
 from denoise_cli.errors import DenoiseError
 
@@ -29,7 +32,10 @@ app.command("run")(run)
 app.command("train")(train)
 app.command("make-data")(make_data)
 app.command("score")(score)
+models.command("add")(add)
 app.add_typer(models, name="models")
+app.add_typer(bench, name="bench")
+app.add_typer(figure, name="figure")
 
 _DEBUG = "DENOISE_DEBUG"
 

@@ -1,0 +1,60 @@
+"""``denoise figure``: pictures about pictures."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from denoise_cli.cli import flags, screen
+
+if TYPE_CHECKING:
+    from denoise_cli.image import Image
+
+figure = typer.Typer(
+    help="Draw figures: contact sheets.",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@figure.callback()
+def _commands() -> None:
+    """Keeps the figure's name in the command line while there is only one."""
+
+
+@figure.command()
+def sheet(
+    images: Annotated[list[Path], typer.Argument(help="Versions of one image, all of one size.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The sheet.")],
+    captions: Annotated[str | None, typer.Option(help="Words beneath the images, separated by commas.")] = None,
+    clean: Annotated[Path | None, typer.Option(help="The clean image: its PSNR is written beneath each.")] = None,
+    columns: Annotated[int | None, typer.Option(help="Images a row; by default all in one.", min=1)] = None,
+    zoom: Annotated[int, typer.Option(help="Show every pixel so many times each way.", min=1, max=16)] = 1,
+    force: flags.Force = False,
+) -> None:
+    """Put versions of an image side by side.
+
+    Example: `denoise figure sheet noisy.png denoised.png clean.png --captions noisy,denoised,clean -o sheet.png`
+    """
+    from denoise_cli.errors import UsageError
+    from denoise_cli.figures.sheet import contact_sheet
+    from denoise_cli.image import read, write
+
+    words = captions.split(",") if captions is not None else [path.stem for path in images]
+    if len(words) != len(images):
+        raise UsageError(f"{len(words)} captions for {len(images)} images.", "Give one for each, separated by commas.")
+    loaded = [read(path) for path in images]
+    if clean is not None:
+        reference = read(clean)
+        words = [_with_psnr(word, image, reference) for word, image in zip(words, loaded, strict=True)]
+    write(contact_sheet(loaded, words, columns or len(loaded), zoom), output, force=force)
+    screen.emit(str(output))
+
+
+def _with_psnr(caption: str, image: "Image", clean: "Image") -> str:
+    import torch
+
+    from denoise_cli.metrics.psnr import psnr
+
+    score = psnr(torch.from_numpy(image.pixels)[None], torch.from_numpy(clean.pixels)[None]).item()
+    return caption if score == float("inf") else f"{caption}, {score:.1f} dB"

@@ -1,0 +1,1 @@
+"""Pictures about pictures: contact sheets, and later curves and reports."""
