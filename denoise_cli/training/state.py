@@ -74,8 +74,12 @@ class State:
         self.net.load_state_dict(_part(tensors, "net."))
         self.average.load_state_dict(_part(tensors, "average."))
         moments: dict[int, dict[str, Tensor]] = {}
+        parameters = list(self.net.parameters())
         for key, value in _part(tensors, "adam.").items():
             index, _, name = key.partition(".")
+            like = parameters[int(index)]
+            if value.shape == like.shape:  # the fused kernel takes the layout of the weights for that of the moments
+                value = torch.empty_like(like, dtype=value.dtype).copy_(value)
             moments.setdefault(int(index), {})[name] = value
         state = self.optimiser.state_dict()
         self.optimiser.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
