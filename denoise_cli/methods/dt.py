@@ -5,7 +5,7 @@ Problems in Image Denoising"; recall and progressive loss from Bansal et al., "E
 Recurrent Networks: Logical Extrapolation Without Overthinking", NeurIPS 2022.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count, islice
 
@@ -20,9 +20,9 @@ from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
 
 RECALLS = ("noisy", "impulses")
-_GROUP_SHARE = 0.1  # largest share of the pixels that counts as unknown at once
-_MOST_GROUPS = 16
-_AVERAGED_FROM = 2  # visit of a group from which on its estimates are averaged
+_COARSE_SHARE = 0.25  # the first sweep over the impulses is quick: at most this share of the pixels at once
+_FINE_GROUPS = 5  # in every later sweep: where half of the pixels are impulses, a tenth of all at once
+_AVERAGED_FROM = 2  # fine sweep from which on the estimates of a group are averaged
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,17 @@ class State:
 
     thought: Tensor  # (N, width, H, W)
     estimate: Tensor  # (N, C, H, W), not clipped
+    answer: Tensor  # (N, C, H, W), what this iteration made of the pixels that it was asked for
+    asked: Tensor  # (N or 1, 1, H or 1, W or 1) of bool: these pixels
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Which part of the impulses an iteration is asked for, in each image; every field is (N or 1, 1, 1, 1)."""
+
+    groups: Tensor  # the impulses are in so many groups, evenly spread over space
+    group: Tensor  # and this one is asked for
+    weight: Tensor  # of the answer against the group's estimate so far
 
 
 class DeepThinking(nn.Module):
@@ -91,40 +102,36 @@ class DeepThinking(nn.Module):
         if self.config.recall == "noisy":
             return self._think_noisy(noisy)
         share = impulse_share(noisy) if options.share is None else torch.full_like(noisy[:, :1, :1, :1], options.share)
-        impulses = find_impulses(noisy, share)
-        groups = (share / _GROUP_SHARE).ceil().clamp(1, _MOST_GROUPS)
-        return self._think_impulses(noisy, impulses, _spread(noisy), groups, average=True)
+        return self._think_impulses(noisy, share, _sweeps(share))
 
     def _think_noisy(self, noisy: Tensor) -> Iterator[State]:
+        everywhere = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=noisy.device)
         state = None
         while True:
             thought, answer = self(state, noisy)
-            state = State(thought, noisy + answer if self.config.residual else answer)
+            estimate = noisy + answer if self.config.residual else answer
+            state = State(thought, estimate, estimate, everywhere)
             yield state
 
-    def _think_impulses(
-        self, noisy: Tensor, impulses: Tensor, spread: Tensor, groups: Tensor, *, average: bool
-    ) -> Iterator[State]:
-        """One group of the ``impulses`` (N, 1, H, W) after the other counts as unknown; the rest hold their estimates.
+    def _think_impulses(self, noisy: Tensor, share: Tensor, turns: Iterable[Turn]) -> Iterator[State]:
+        """One group of the impulses after the other counts as unknown, while the rest hold their estimates.
 
-        So the net sees no more unknown pixels at once than it was trained with, however many there are. ``spread``
-        (1 or N, 1, H, W) in [0, 1) assigns the pixels to the ``groups`` (N, 1, 1, 1) evenly over space. A known pixel
-        is recalled as ``(value + 1) / 2``, an unknown one as the same of what surrounds it, negated: by the sign a net
-        without biases can tell them apart. ``average``: from a group's second visit on its estimates are averaged, so
-        that further iterations settle instead of drifting.
+        So the net sees about as many unknown pixels at once as it was trained with, however many impulses there are. A
+        known pixel is recalled as ``(value + 1) / 2``, an unknown one as the same of what surrounds it, negated: by the
+        sign a net without biases can tell them apart.
         """
-        group = (spread * groups).floor()
-        state = None
+        impulses = find_impulses(noisy, share)
+        spread = _spread(noisy)
         estimate = fill(noisy, ~impulses)
-        for iteration in count():
-            unknown = impulses & (group == iteration % groups)
+        state = None
+        for turn in turns:
+            unknown = impulses & ((spread * turn.groups).floor() == turn.group)
             base = fill(estimate, ~unknown)
             seen = (base + 1) / 2
             thought, answer = self(state, torch.where(unknown, -seen, seen))
-            visit = (iteration / groups).floor() + 1
-            weight = 1 / (visit + 1 - _AVERAGED_FROM).clamp_min(1) if average else torch.ones_like(visit)
-            estimate = torch.where(unknown, torch.lerp(estimate, base + answer, weight), estimate)
-            state = State(thought, estimate)
+            answer = base + answer
+            estimate = torch.where(unknown, torch.lerp(estimate, answer, turn.weight), estimate)
+            state = State(thought, estimate, answer, unknown)
             yield state
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
@@ -155,7 +162,7 @@ class DeepThinking(nn.Module):
         total = torch.zeros((), device=pair.clean.device)
         if recipe.alpha < 1:
             *_, last = islice(self._practise(pair.noisy, generator), recipe.max_iters)
-            total = total + (1 - recipe.alpha) * criterion(last.estimate, pair.clean)
+            total = total + (1 - recipe.alpha) * _judge(last, pair.clean, criterion)
         if recipe.alpha > 0:
             free, learning = _draw(recipe, generator)
             thinking = self._practise(pair.noisy, generator)
@@ -164,27 +171,54 @@ class DeepThinking(nn.Module):
                     pass
             states = list(islice(thinking, learning))
             judged = states if recipe.every else states[-1:]
-            progressive = torch.stack([criterion(state.estimate, pair.clean) for state in judged]).mean()
+            progressive = torch.stack([_judge(state, pair.clean, criterion) for state in judged]).mean()
             total = total + recipe.alpha * progressive
         return total
 
     def _practise(self, noisy: Tensor, generator: Generator) -> Iterator[State]:
-        """As ``think``, but impulses are in one to three groups whatever their share, drawn pixel by pixel."""
+        """As ``think``, but impulses are in one to four groups, whatever their share."""
         if self.config.recall == "noisy":
             return self._think_noisy(noisy)
-        share = impulse_share(noisy)
-        impulses = find_impulses(noisy, share)
-        groups = torch.tensor((1, 1, 2, 3))[torch.randint(4, (len(noisy), 1, 1, 1), generator=generator)]
-        spread = torch.rand(impulses.shape, generator=generator)
-        return self._think_impulses(noisy, impulses, spread.to(noisy.device), groups.to(noisy.device), average=False)
+        groups = 1 + int(torch.randint(4, (), generator=generator))
+        first = int(torch.randint(groups, (), generator=generator))
+        return self._think_impulses(noisy, impulse_share(noisy), _rounds(groups, first, noisy.device))
+
+
+def _judge(state: State, clean: Tensor, criterion: losses.Loss) -> Tensor:
+    """The loss of an iteration's answer, where it was asked for one."""
+    return criterion(torch.where(state.asked, state.answer, clean), clean)
+
+
+def _sweeps(share: Tensor) -> Iterator[Turn]:
+    """A first sweep over the impulses in few groups, for images with ``share`` (N, 1, 1, 1) of them, then fine ones.
+
+    From the second fine sweep on estimates are averaged, so that further iterations settle instead of drifting.
+    """
+    coarse = (share / _COARSE_SHARE).ceil().clamp_min(1)
+    for iteration in count():
+        fine = iteration >= coarse
+        turn = torch.where(fine, iteration - coarse, torch.full_like(coarse, iteration))
+        groups = torch.where(fine, float(_FINE_GROUPS), coarse)
+        sweep = torch.where(fine, (turn / _FINE_GROUPS).floor() + 1, 1.0)
+        yield Turn(groups, turn % groups, 1 / (sweep - _AVERAGED_FROM + 1).clamp_min(1))
+
+
+def _rounds(groups: int, first: int, device: torch.device) -> Iterator[Turn]:
+    """Sweep after sweep in as many ``groups``, from the group ``first`` on, averaged as in ``_sweeps``."""
+    for iteration in count():
+        weight = 1 / max(1, iteration // groups + 2 - _AVERAGED_FROM)
+        values = (float(groups), float((iteration + first) % groups), weight)
+        yield Turn(*(torch.full((1, 1, 1, 1), value, device=device) for value in values))
 
 
 def _draw(recipe: Progressive, generator: Generator) -> tuple[int, int]:
     """How many iterations run without gradient, and how many with it after them."""
-    most = recipe.max_iters - 1 if recipe.free_iters is None else recipe.free_iters
-    free = int(torch.randint(most + 1, (), generator=generator))
-    left = recipe.max_iters - free if recipe.free_iters is None else recipe.max_iters
-    return free, 1 + int(torch.randint(left, (), generator=generator))
+    if recipe.free_iters is None:
+        free = int(torch.randint(recipe.max_iters, (), generator=generator))
+        return free, 1 + int(torch.randint(recipe.max_iters - free, (), generator=generator))
+    uniform = float(torch.rand((), generator=generator))
+    free = int((recipe.free_iters + 1) * uniform**3)  # often few, sometimes many
+    return free, 1 + int(torch.randint(recipe.max_iters, (), generator=generator))
 
 
 def _spread(image: Tensor) -> Tensor:
