@@ -81,7 +81,7 @@ def make_data(
         denoise make-data --from-manifest data/manifest.jsonl -o again/
 
     Clean and noisy images have the same names, in DIR/train/clean and DIR/train/sp-0.1 (one folder a level), and in
-    DIR/val; with --val 0 right in DIR.
+    DIR/val; with --val 0 right in DIR. What a known set keeps for testing goes to DIR/test and is never trained on.
     """
     given = {
         "noise": noise, "levels": levels, "size": size, "crop": crop, "limit": limit, "seed": seed, "val": val,
@@ -114,7 +114,7 @@ def make_data(
     )
     images = images.limited(settings.limit, settings.seed)
     target = output or Path("denoise-data") / f"{_stem(images.word)}-{'-'.join(kinds).replace(':', '-')}"
-    splits = split(images.names, settings.val, settings.seed)
+    splits = split(images.names, settings.val, settings.seed, images.tested)
     _make(images, settings, target, splits, force=force, json_lines=json_lines)
 
 
@@ -171,7 +171,8 @@ def _make(
     differences = _differences(old, entries) if old else []
     done = sum(parts.values())
     files = sum(entry.sha256 is not None for entry in entries)
-    shares = f" ({parts['train']} to train, {parts['val']} for validation)" if settings.val else ""
+    apart = f", {parts['test']} to test" if parts["test"] else ""
+    shares = f" ({parts['train']} to train, {parts['val']} for validation{apart})" if settings.val else ""
     screen.say(f"{done} images{shares}, {files} files: {', '.join(settings.noise)}.")
     if old and not differences:
         screen.say("Every source and file has the hash in the manifest: the set is the same, byte for byte.")
@@ -180,6 +181,7 @@ def _make(
     if json_lines:
         summary = {
             "output": str(target), "source": images.word, "images": done, "train": parts["train"], "val": parts["val"],
+            "test": parts["test"],
             "noise": settings.noise, "files": files, "failed": len(problems), "differences": differences,
         }  # fmt: skip
         screen.emit(json.dumps(summary))

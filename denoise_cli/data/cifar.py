@@ -55,7 +55,8 @@ def open_cifar(word: str, path: Path, sizes: dict[str, int]) -> Source | None:
                 if name in wanted:
                     yield name, image.copy()  # writable, and free of the batch
 
-    return Source(word, tuple(name for batch in batches for name in names[batch]), read)
+    every = tuple(name for batch in batches for name in names[batch])
+    return Source(word, every, read, frozenset(name for name in every if name.startswith("test/")))
 
 
 def _batches(path: Path, wanted: list[str], sizes: dict[str, int]) -> Iterator[tuple[str, tuple[Pixels, Pixels]]]:

@@ -17,6 +17,7 @@ from denoise_cli.image import read
 
 NAME = "manifest.jsonl"
 CLEAN = "clean"  # the folder of the clean images
+TEST = "test"  # the split of the images that a known set keeps for testing
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class CleanFile:
     """A clean image."""
 
     image: str  # its name in the source
-    split: str  # "train", "val", or "" where nothing is kept for validation
+    split: str  # "train", "val", "test", or "" where nothing is kept for validation
     file: str | None  # its path in the set; None where clean images are not written
     source_sha256: str  # of the source's size and pixels
     sha256: str | None  # of the file
@@ -128,9 +129,10 @@ def pairs(folder: Path) -> Iterator[PairOfFiles]:
 
 
 def open_clean(word: str, folder: Path) -> Source:
-    """The clean images of the set in ``folder``, under the names they have in the source."""
+    """The clean images of the set in ``folder``, named by their split and their name in the source."""
+    clean = [entry for entry in load(folder / NAME).entries if isinstance(entry, CleanFile)]
     files = {
-        entry.image: _place(folder, entry.file) for entry in load(folder / NAME).entries if isinstance(entry, CleanFile)
+        f"{entry.split}/{entry.image}" if entry.split else entry.image: _place(folder, entry.file) for entry in clean
     }
 
     def reader(wanted: Collection[str]) -> Iterator[tuple[str, Pixels | InputError]]:
@@ -141,7 +143,8 @@ def open_clean(word: str, folder: Path) -> Source:
                 except InputError as error:
                     yield name, error
 
-    return Source(word, tuple(files), reader)
+    tested = (f"{entry.split}/{entry.image}" for entry in clean if entry.split == TEST)
+    return Source(word, tuple(files), reader, frozenset(tested))
 
 
 def inside(file: str) -> bool:

@@ -28,6 +28,7 @@ class Source:
     word: str  # what the user called it: a path, or the name of a known set
     names: tuple[str, ...]  # with "/" between folders, never leaving the folder they are written to
     reader: Reader  # the images of some of the names, in the source's order, or the error that one of them met
+    tested: frozenset[str] = frozenset()  # names that a known set keeps for testing: never to be trained on
 
     def __len__(self) -> int:
         return len(self.names)

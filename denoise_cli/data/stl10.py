@@ -61,7 +61,8 @@ def open_stl10(word: str, path: Path, sizes: dict[str, int]) -> Source | None:
                 record = np.frombuffer(exactly(stream, _RECORD, f"{path}: {file}"), np.uint8)
                 yield name, record.reshape(3, SIDE, SIDE).swapaxes(1, 2).copy()  # columns first in the file
 
-    return Source(word, tuple(name for file in images for name in names[file]), read)
+    every = tuple(name for file in images for name in names[file])
+    return Source(word, every, read, frozenset(name for name in every if name.startswith("test/")))
 
 
 def _labels(path: Path, sizes: dict[str, int], images: dict[str, str]) -> Iterator[tuple[str, bytes]]:

@@ -6,7 +6,7 @@ order of the images nor on how many there are.
 
 import os
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from denoise_cli import noise as noises
-from denoise_cli.data.manifest import CLEAN, CleanFile, Entry, Manifest, NoisyFile, Settings
+from denoise_cli.data.manifest import CLEAN, TEST, CleanFile, Entry, Manifest, NoisyFile, Settings
 from denoise_cli.data.output import Output
 from denoise_cli.data.source import Pixels, Source, eight_bits
 from denoise_cli.errors import InputError, UsageError
@@ -76,18 +76,19 @@ def folder_of(word: str) -> str:
     return word.replace(":", "-")
 
 
-def split(names: Sequence[str], val: float, seed: int) -> dict[str, str]:
+def split(names: Sequence[str], val: float, seed: int, tested: Collection[str] = ()) -> dict[str, str]:
     """``train`` or ``val`` for each name: that share of them, rounded, drawn by the seed; ``""`` where ``val`` is 0.
 
-    Both sides get an image where there are two. Raises ``UsageError`` for a share that leaves nothing to train on.
+    Both sides get an image where there are two. The names in ``tested``, which the source keeps for testing, are
+    ``test`` and take no part. Raises ``UsageError`` for a share that leaves nothing to train on.
     """
     if not 0 <= val < 1:
         raise UsageError(f"A share of {val:g} cannot be kept for validation.", "--val is at least 0 and below 1.")
     if val == 0:
         return dict.fromkeys(names, "")
-    kept = min(max(round(val * len(names)), 1), len(names) - 1)
-    drawn = set(sorted(names, key=lambda name: derive(seed, "val", name))[:kept])
-    return {name: "val" if name in drawn else "train" for name in names}
+    order = sorted(set(names) - set(tested), key=lambda name: derive(seed, "val", name))
+    drawn = set(order[: min(max(round(val * len(order)), 1), max(len(order) - 1, 0))])
+    return {name: TEST if name in tested else "val" if name in drawn else "train" for name in names}
 
 
 def synthesize(

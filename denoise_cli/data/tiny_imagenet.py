@@ -48,4 +48,5 @@ def open_tiny_imagenet(word: str, path: Path, sizes: dict[str, int]) -> Source |
             except InputError as error:
                 yield names[file], error
 
-    return Source(word, tuple(names.values()), read)
+    tested = frozenset(name for name in names.values() if not name.startswith("train/"))
+    return Source(word, tuple(names.values()), read, tested)

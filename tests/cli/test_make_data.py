@@ -78,7 +78,7 @@ def test_json_is_all_that_stdout_gets(pictures: Path, tmp_path: Path, capsys: py
     printed = capsys.readouterr()
     assert printed.err == ""
     assert json.loads(printed.out) == {
-        "output": str(tmp_path / "set"), "source": str(pictures), "images": 3, "train": 2, "val": 1,
+        "output": str(tmp_path / "set"), "source": str(pictures), "images": 3, "train": 2, "val": 1, "test": 0,
         "noise": ["mixed:25+0.05", "mixed:50+0.1"], "files": 9, "failed": 0, "differences": [],
     }  # fmt: skip
 

@@ -71,6 +71,7 @@ def test_every_version_holds_the_same_images(tmp_path: Path, version: str, packe
         "train/00001-frog.png", "train/00002-truck.png", "train/00003-cat.png", "train/00004-airplane.png",
         "test/00001-cat.png", "test/00002-ship.png",
     )  # fmt: skip
+    assert source.tested == set(source.names[4:])
     images = dict(source)
     assert np.array_equal(images["train/00004-airplane.png"], _pixels(1, 1).reshape(3, 32, 32))
     assert np.array_equal(images["test/00002-ship.png"], _pixels(2, 2)[1].reshape(3, 32, 32))

@@ -85,8 +85,10 @@ def test_pairs_and_clean_images_come_back(pictures: Path, tmp_path: Path) -> Non
     assert all(pair.clean.is_file() and pair.noisy.is_file() for pair in found)
     assert {pair.noise for pair in found} == {"sp:0.3", "gaussian:25"}
     again = dict(open_source(tmp_path / "set"))
+    splits = manifest.load(tmp_path / "set" / "manifest.jsonl").splits
+    assert len(again) == 8
     for name, image in open_source(pictures):
-        assert np.array_equal(again[name], image)
+        assert np.array_equal(again[f"{splits[name]}/{name}"], image)
 
 
 def test_without_clean_images(pictures: Path, tmp_path: Path) -> None:
@@ -167,6 +169,14 @@ def test_the_split_has_its_share_and_a_seed(count: int) -> None:
     assert set(split(names, 0, 0).values()) == {""}
     if count == 57:
         assert split(names, 0.2, 0) != split(names, 0.2, 1)
+
+
+def test_images_kept_for_testing_are_never_trained_on() -> None:
+    names = [f"{part}/{number}.png" for part in ("train", "test") for number in range(10)]
+    parts = split(names, 0.2, 0, frozenset(names[10:]))
+    assert {parts[name] for name in names[10:]} == {"test"}
+    assert sorted(parts[name] for name in names[:10]) == ["train"] * 8 + ["val"] * 2
+    assert set(split(names[10:], 0.2, 0, names[10:]).values()) == {"test"}
 
 
 @pytest.mark.parametrize("val", [-0.1, 1, float("nan")])

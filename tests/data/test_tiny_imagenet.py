@@ -51,6 +51,7 @@ def test_archives(tmp_path: Path, form: str) -> None:
     assert source.names == (
         "train/n00000001/n00000001_0.png", "train/n00000001/n00000001_1.png", "val/val_0.png", "val/val_1.png",
     )  # fmt: skip
+    assert source.tested == {"val/val_0.png", "val/val_1.png"}
     found = dict(source.read())
     assert isinstance(found.pop("val/val_1.png"), InputError)
     levels = {name: (len(image), int(np.median(image))) for name, image in found.items()}
