@@ -13,7 +13,8 @@ from denoise_cli.cli import flags, knobs, screen
 from denoise_cli.cli.durations import parse_duration
 
 if TYPE_CHECKING:
-    from denoise_cli.training.loop import Report
+    from denoise_cli.training.log import Report
+    from denoise_cli.training.run import Run
 
 
 def train(
@@ -60,10 +61,12 @@ def train(
     from denoise_cli import methods
     from denoise_cli.data import training_set
     from denoise_cli.data.patches import Patches
-    from denoise_cli.errors import OutputError, UsageError
+    from denoise_cli.errors import UsageError
     from denoise_cli.noise import parse
+    from denoise_cli.training import folder as files
     from denoise_cli.training import loop
-    from denoise_cli.training.state import settings_of
+    from denoise_cli.training.run import PAIRS, Run, check
+    from denoise_cli.training.state import progress_of
     from denoise_cli.training.validation import Validation
 
     card = methods.find(model)
@@ -75,71 +78,97 @@ def train(
     config = knobs.fill(card.config, shares[0], of)
     given = {"noise": noise, "steps": steps, "batch": batch, "patch": patch, "rate": rate, "loss": loss, "seed": seed}
     recipe = knobs.fill(card.recipe, given | shares[1], of)
+    check(recipe)
+    kind = None if recipe.noise == PAIRS else parse(recipe.noise)
     seconds = parse_duration(time_limit) if time_limit else float("inf")
     where = devices.pick(device)
     devices.keep_memory()
     dtype = devices.precision(precision, where)
+    make = loop.maker(card, config, where, compiled=compiled)
+    make()  # a config that cannot be is found before the images are read
     folder = output or Path("runs") / f"{model}-{recipe.noise.replace(':', '-')}"
+    command = shlex.join(["denoise", *sys.argv[1:]])
+    run = Run(card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit)
 
-    options = card.options
-    run = loop.Run(card.name, config, options, recipe, tuple(data), dtype, shlex.join(["denoise", *sys.argv[1:]]))
-    last = folder / loop.LAST
-    if last.exists() and not force and settings_of(last) != run.settings():
-        theirs, ours = settings_of(last), run.settings()
-        differing = sorted(key for key in ours if theirs.get(key) != ours[key])
+    with files.claimed(folder):
+        _prepare(folder, run, force=force)
+        screen.say(f"reading {', '.join(data)}")
+        load = training_set.load_pairs if kind is None else training_set.load
+        groups, kept = training_set.split(load(data, config.channels, limit), validation, recipe.seed)
+        patches = Patches(groups, recipe.patch, where)
+        checks = Validation.make(kept, kind, recipe.seed, where)
+        screen.say(
+            f"{model} on {devices.describe(where)} in {str(dtype).removeprefix('torch.')}: "
+            f"{sum(map(len, groups))} images, {recipe.steps} steps of {recipe.batch} patches of {recipe.patch} pixels"
+        )
+        screen.say(
+            f"{len(kept)} images are kept for validation, at {checks.noisy_psnr():.2f} dB; the run is in {folder}"
+        )
+        with _interrupts() as interrupted, screen.progress("training", recipe.steps) as bar:
+            for report in loop.train(
+                run, make, patches, checks, folder, lambda spent: spent > seconds or bool(interrupted)
+            ):
+                _show(report, bar, recipe.steps)
+        _draw(folder)
+        reached = progress_of(folder / files.LAST)
+    if interrupted:
+        screen.say(f"stopped; the same command goes on from step {reached.step}")
+        raise typer.Exit(interrupted[0])
+    if reached.step < recipe.steps:
+        screen.say(f"time is up at step {reached.step}; the same command goes on")
+    else:
+        screen.say(f"done: {recipe.steps} steps, validation at {reached.best_psnr:.2f} dB")
+    screen.emit(str(folder / files.BEST))
+
+
+def _prepare(folder: Path, run: "Run", *, force: bool) -> None:
+    """Make sure that what ``folder`` holds is an earlier part of ``run``, or nothing."""
+    from denoise_cli.errors import OutputError
+    from denoise_cli.training import folder as files
+    from denoise_cli.training.state import progress_of, settings_of
+
+    last = folder / files.LAST
+    if force:
+        files.discard(folder)
+    if last.exists():
+        differing = run.differences(settings_of(last))
+        if differing:
+            raise OutputError(
+                f"{folder} holds another run: it differs in {'; '.join(differing)}.",
+                "Choose another folder with -o, or start over with --force.",
+            )
+        screen.say(f"going on from step {progress_of(last).step}")
+    elif (folder / files.BEST).exists():
         raise OutputError(
-            f"{str(folder)!r} holds a run with another {', '.join(differing)}.",
+            f"{folder} holds {files.BEST}, but no {files.LAST} that could be continued.",
             "Choose another folder with -o, or start over with --force.",
         )
-    if force:
-        loop.discard(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-
-    screen.say(f"reading {', '.join(data)}")
-    groups, kept = training_set.split(training_set.load(data, config.channels, limit), validation, recipe.seed)
-    patches = Patches(groups, recipe.patch, where)
-    checks = Validation.make(kept, parse(recipe.noise), recipe.seed, where)
-    screen.say(
-        f"{model} on {devices.describe(where)} in {str(dtype).removeprefix('torch.')}: "
-        f"{sum(map(len, groups))} images, {recipe.steps} steps of {recipe.batch} patches of {recipe.patch} pixels"
-    )
-    screen.say(f"{len(kept)} images are kept for validation, at {checks.noisy_psnr():.2f} dB; the run is in {folder}")
-    with _interrupts() as interrupted, screen.progress("training", recipe.steps) as bar:
-        make = loop.maker(card, config, where, compiled=compiled)
-        report = None
-        for report in loop.train(
-            run, make, patches, checks, folder, lambda spent: spent > seconds or bool(interrupted)
-        ):
-            _show(report, bar, recipe.steps)
-    _draw(folder)
-    if interrupted:
-        screen.say(f"stopped; the same command goes on from step {loop.step_of(folder)}")
-        raise typer.Exit(interrupted[0])
-    if report is not None and report.step < recipe.steps:
-        screen.say(f"time is up at step {loop.step_of(folder)}; the same command goes on")
-    if (folder / loop.BEST).exists():
-        screen.emit(str(folder / loop.BEST))
 
 
 def _show(report: "Report", bar: screen.Bar, steps: int) -> None:
-    words = f"loss {report.loss:.5f}"
+    words = "" if report.loss is None else f"loss {report.loss:.5f}"
     if report.message:
         bar.say(report.message)
     if report.psnr is not None:
-        bar.say(f"step {report.step}/{steps}  loss {report.loss:.5f}  validation {report.psnr:.2f} dB")
+        bar.say(f"step {report.step}/{steps}  {words}  validation {report.psnr:.2f} dB")
     bar.note(words)
     bar.move(report.step)
 
 
 @contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """While inside, SIGINT and SIGTERM do not stop the program: their exit codes go into the list."""
+    """While inside, SIGINT and SIGTERM do not stop the program at once: their exit codes go into the list.
+
+    The second one does stop it: what is on the disk is whole at any moment.
+    """
     import signal
 
     received: list[int] = []
     codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
     def receive(number: int, frame: object) -> None:
+        if received:
+            raise SystemExit(codes[signal.Signals(number)])
         received.append(codes[signal.Signals(number)])
 
     before = {number: signal.signal(number, receive) for number in codes}

@@ -21,7 +21,7 @@ class Patches:
             if min(image.shape[-2:]) < side:
                 raise InputError(
                     f"An image of {image.shape[-1]}x{image.shape[-2]} pixels is smaller than the patch of {side}.",
-                    f"Use --set patch={min(image.shape[-2:])}, or larger images.",
+                    f"Use --patch {min(image.shape[-2:])} or less, or larger images.",
                 )
         self.side = side
         self.device = device
@@ -45,24 +45,22 @@ class Patches:
         top = (uniform[:, 0] * (self.height[image] - self.side + 1)).long()
         left = (uniform[:, 1] * (self.width[image] - self.side + 1)).long()
         flips = torch.randint(2, (count, 3), generator=generator, dtype=torch.bool)
-        start, stride, area, turned = (
-            value.to(self.device)
-            for value in (
-                self.offset[image] + top * self.width[image] + left,
-                self.width[image],
-                self.height[image] * self.width[image],
-                flips,
-            )
-        )
+        width = self.width[image]
+        start = self.offset[image] + top * width + left
+        draws = torch.cat((torch.stack((start, width, self.height[image] * width), dim=1), flips), dim=1)  # (N, 6)
+        start, stride, area, *turned = (part[:, None, None] for part in self._send(draws).unbind(dim=1))
         step = torch.arange(self.side, device=self.device)
-        row = torch.where(turned[:, :1], self.side - 1 - step, step)  # (N, P)
-        column = torch.where(turned[:, 1:2], self.side - 1 - step, step)
-        down, across = row[:, :, None], column[:, None, :]
-        transposed = turned[:, 2, None, None]
-        inside = torch.where(transposed, across * stride[:, None, None] + down, down * stride[:, None, None] + across)
-        plane = torch.arange(self.channels, device=self.device)[None, :, None, None] * area[:, None, None, None]
-        index = start[:, None, None, None] + plane + inside[:, None]  # (N, C, P, P)
-        return self.pixels[index].float().div_(255)
+        down, across = (torch.where(turn > 0, self.side - 1 - step, step) for turn in turned[:2])  # (N, 1, P)
+        down = down.transpose(1, 2)  # (N, P, 1)
+        inside = torch.where(turned[2] > 0, across * stride + down, down * stride + across)  # (N, P, P)
+        plane = torch.arange(self.channels, device=self.device)[:, None, None] * area[:, None]  # (N, C, 1, 1)
+        return self.pixels[(start + inside)[:, None] + plane].float().div_(255)
+
+    def _send(self, draws: Tensor) -> Tensor:
+        """To the device; from pinned memory, so that the program need not wait for what the GPU is doing."""
+        if self.device.type == "cuda":
+            return draws.pin_memory().to(self.device, non_blocking=True)
+        return draws.to(self.device)
 
 
 def _starts(groups: Sequence[Sequence[Tensor]]) -> Iterable[tuple[int, Sequence[Tensor]]]:

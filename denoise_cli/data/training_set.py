@@ -2,71 +2,114 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from denoise_cli import seeds
-from denoise_cli.data.source import Pixels
+from denoise_cli.data import manifest
+from denoise_cli.data.source import Pixels, eight_bits
 from denoise_cli.data.sources import open_source
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import InputError, UsageError
+from denoise_cli.image import read
 
 _LUMA = np.array((0.299, 0.587, 0.114), dtype=np.float32)  # ITU-R BT.601
 
 
 @dataclass(frozen=True)
 class Images:
-    """The images of one ``--data``: names and uint8 tensors (C, H, W), in the parts that the set came in."""
+    """The images of one ``--data`` by their names, in the parts that the set came in.
 
-    train: dict[str, Tensor]
-    held_out: dict[str, Tensor]  # of the set's own validation part; empty where it has none
+    An image is one uint8 tensor (C, H, W), or has several noisy versions: pairs (2 C, H, W), clean channels first.
+    """
+
+    train: dict[str, list[Tensor]]
+    held_out: dict[str, list[Tensor]]  # of the set's own validation part; empty where it has none
 
 
 def load(words: Sequence[str], channels: int, limit: int | None) -> list[Images]:
     """Read the images of every word (a folder or a known set) as ``channels`` channels.
 
-    Of a set with parts only ``train/`` is trained on, only ``val/`` measured on, and ``test/`` left alone.
+    Of a set with parts only ``train/`` is trained on, only ``val/`` measured on, and ``test/`` left alone. Raises
+    ``InputError`` for what does not exist or cannot be read.
     """
     return [_load(word, channels, limit) for word in words]
+
+
+def load_pairs(words: Sequence[str], channels: int, limit: int | None) -> list[Images]:
+    """Read the noisy images of every word (a folder of ``make-data``) with their clean ones, in the set's own parts.
+
+    Raises ``InputError`` where a folder is no such set, or a file is missing or does not fit its partner.
+    """
+    return [_load_pairs(Path(word), channels, limit) for word in words]
 
 
 def split(sets: Sequence[Images], held_out: int, seed: int) -> tuple[list[list[Tensor]], list[Tensor]]:
     """Groups to train on, and about ``held_out`` images in all to measure on.
 
-    These come from the sets' own validation parts, or are chosen by the seed and the images' names. Raises
+    These come from the sets' own validation parts, or are chosen by the seed and the images' names. Of an image that
+    is measured on no version is trained on; of its noisy versions one is measured on, another for each image. Raises
     ``UsageError`` where too few images would be left.
     """
     groups: list[list[Tensor]] = []
     kept: list[Tensor] = []
     for images in sets:
         count = max(1, round(held_out / len(sets)))
-        if images.held_out:
-            kept += [images.held_out[name] for name in _chosen(images.held_out, count, seed)]
-            groups.append(list(images.train.values()))
-            continue
-        if count >= len(images.train):
+        pool = images.held_out or images.train
+        if not images.held_out and count >= len(images.train):
             raise UsageError(
                 f"{len(images.train)} images are too few to keep {count} of them for validation.",
                 "Give more images, or a smaller --val.",
             )
-        chosen = set(_chosen(images.train, count, seed))
-        groups.append([image for name, image in images.train.items() if name not in chosen])
-        kept += [image for name, image in images.train.items() if name in chosen]
+        chosen = set(_chosen(pool, count, seed))
+        groups.append([image for name, versions in images.train.items() if name not in chosen for image in versions])
+        held = [versions for name, versions in pool.items() if name in chosen]
+        kept += [versions[index % len(versions)] for index, versions in enumerate(held)]
     return groups, kept
 
 
 def _load(word: str, channels: int, limit: int | None) -> Images:
-    parts: dict[str, dict[str, Tensor]] = {}
+    parts: dict[str, dict[str, list[Tensor]]] = {}
     for name, pixels in open_source(word, limit=limit):
         part = name.partition("/")[0]
-        parts.setdefault(part, {})[name] = torch.from_numpy(_as_channels(pixels, channels))
+        parts.setdefault(part, {})[name] = [torch.from_numpy(_as_channels(pixels, channels))]
     if "train" in parts:
         return Images(parts["train"], parts.get("val", {}))
     return Images({name: image for part in parts.values() for name, image in part.items()}, {})
 
 
-def _chosen(images: dict[str, Tensor], count: int, seed: int) -> list[str]:
+def _load_pairs(folder: Path, channels: int, limit: int | None) -> Images:
+    if not (folder / manifest.NAME).is_file():
+        raise InputError(
+            f"{folder} has no {manifest.NAME}, so it holds no pairs.",
+            "--noise pairs takes folders of `denoise make-data`; for clean images give a noise, such as sp:0.1.",
+        )
+    names = manifest.load(folder / manifest.NAME).splits
+    wanted = set(sorted(names, key=lambda name: seeds.derive(0, "limit", name))[:limit])
+    parts: dict[str, dict[str, list[Tensor]]] = {}
+    clean: dict[Path, Pixels] = {}
+    for pair in manifest.pairs(folder):
+        if pair.image not in wanted:
+            continue
+        if pair.clean not in clean:
+            clean = {pair.clean: _read(pair.clean, channels)}  # the versions of an image follow each other
+        noisy = _read(pair.noisy, channels)
+        if noisy.shape != clean[pair.clean].shape:
+            raise InputError(f"{pair.noisy} and {pair.clean} have different sizes.", "Make the set again.")
+        both = torch.from_numpy(np.concatenate((clean[pair.clean], noisy)))
+        parts.setdefault(pair.split, {}).setdefault(pair.image, []).append(both)
+    if not any(part in parts for part in ("", "train")):
+        raise InputError(f"There is no pair to train on in {folder}.", "Make the set again.")
+    return Images(parts.get("", {}) | parts.get("train", {}), parts.get("val", {}))
+
+
+def _read(file: Path, channels: int) -> Pixels:
+    return _as_channels(eight_bits(read(file).pixels), channels)
+
+
+def _chosen(images: dict[str, list[Tensor]], count: int, seed: int) -> list[str]:
     return sorted(images, key=lambda name: seeds.derive(seed, "held out", name))[:count]
 
 

@@ -24,8 +24,10 @@ class Progress:
     attempt: int = 0  # times the run was rolled back; part of the seed, so that a new attempt sees other noise
     rate_scale: float = 1.0  # halved by each rollback
     best_psnr: float = float("-inf")  # best validation PSNR so far, dB
+    attempt_psnr: float = float("-inf")  # the best of the weights that are being trained, dB
     lowest_loss: float = float("inf")  # lowest mean loss of a window so far
     window_loss: float = 0.0  # sum of the losses since the last window ended
+    window_steps: int = 0  # how many these are
     seconds: float = 0.0  # time spent training
 
 
@@ -33,28 +35,55 @@ class State:
     """The net, its averaged twin, the optimiser and the progress."""
 
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:
-        self.net = net
+        self.net = net.train()
         self.average = copy.deepcopy(net).eval().requires_grad_(False)
         self.optimiser = torch.optim.AdamW(
             net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, fused=_can_fuse(net)
         )
         self.progress = Progress()
+        pairs = list(zip(self.average.state_dict().values(), net.state_dict().values(), strict=True))
+        self._means = [mean for mean, _ in pairs if mean.is_floating_point()]
+        self._weights = [now for mean, now in pairs if mean.is_floating_point()]
+        self._counters = [(mean, now) for mean, now in pairs if not mean.is_floating_point()]
+        self._window = torch.zeros((), device=self._means[0].device)  # sum of losses, where they are computed
+        self._latest = self._window
 
     def advance(self, **changes: Any) -> None:
         """Replace fields of the progress."""
         self.progress = replace(self.progress, **changes)
 
+    def count(self, loss: Tensor, norm: Tensor) -> None:
+        """Add the ``loss`` of a step to its window, without waiting for the device.
+
+        The sum is finite only if all losses and the ``norm`` of every gradient are.
+        """
+        self._latest = loss
+        self._window = self._window + loss + 0 * norm
+        self.advance(window_steps=self.progress.window_steps + 1)
+
+    def read_loss(self) -> float:
+        """The mean loss of the window so far."""
+        self.advance(window_loss=self._window.item())
+        return self.progress.window_loss / max(1, self.progress.window_steps)
+
+    def latest_loss(self) -> float:
+        """The loss of the step that was counted last."""
+        return self._latest.item()
+
+    def open_window(self) -> None:
+        """Begin a new window."""
+        self._window = torch.zeros_like(self._window)
+        self.advance(window_loss=0.0, window_steps=0)
+
     def blend(self, decay: float) -> None:
         """Move the averaged weights towards the current ones, by ``1 - decay`` and faster in the first steps."""
         decay = min(decay, (1 + self.progress.step) / (10 + self.progress.step))
-        for mean, now in zip(self.average.state_dict().values(), self.net.state_dict().values(), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(now, 1 - decay)
-            else:
-                mean.copy_(now)
+        torch._foreach_lerp_(self._means, self._weights, 1 - decay)
+        for mean, now in self._counters:
+            mean.copy_(now)
 
     def save(self, path: Path, settings: dict[str, Any]) -> None:
-        """Write everything to ``path``, atomically; ``settings`` say which run it is."""
+        """Write everything to ``path``, atomically; ``settings`` say which run it is. ``read_loss`` comes first."""
         tensors = {f"net.{key}": value for key, value in self.net.state_dict().items()}
         tensors |= {f"average.{key}": value for key, value in self.average.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
@@ -64,25 +93,30 @@ class State:
         write_atomically(path, serialise(flat, metadata=metadata), force=True)
 
     def restore(self, path: Path) -> None:
-        """Take everything back from ``path``; raises ``WeightsError`` where the file is damaged."""
+        """Take everything back from ``path``; raises ``WeightsError`` where it is damaged or of another net."""
+        progress = progress_of(path)
         try:
             with safe_open(path, framework="pt") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
+            self.net.load_state_dict(_part(tensors, "net."))
+            self.average.load_state_dict(_part(tensors, "average."))
+            self._restore_moments(_part(tensors, "adam."))
+        except (SafetensorError, OSError, RuntimeError, ValueError, IndexError) as error:
             raise _damaged(path, error) from error
-        self.progress = progress_of(path)
-        self.net.load_state_dict(_part(tensors, "net."))
-        self.average.load_state_dict(_part(tensors, "average."))
+        self.progress = progress
+        self._window = torch.full_like(self._window, progress.window_loss)
+
+    def _restore_moments(self, tensors: dict[str, Tensor]) -> None:
         moments: dict[int, dict[str, Tensor]] = {}
         parameters = list(self.net.parameters())
-        for key, value in _part(tensors, "adam.").items():
+        for key, value in tensors.items():
             index, _, name = key.partition(".")
             like = parameters[int(index)]
             if value.shape == like.shape:  # the fused kernel takes the layout of the weights for that of the moments
                 value = torch.empty_like(like, dtype=value.dtype).copy_(value)
             moments.setdefault(int(index), {})[name] = value
-        state = self.optimiser.state_dict()
-        self.optimiser.load_state_dict({"state": moments, "param_groups": state["param_groups"]})
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": moments, "param_groups": groups})
 
 
 def settings_of(path: Path) -> dict[str, Any]:
@@ -92,21 +126,31 @@ def settings_of(path: Path) -> dict[str, Any]:
 
 def progress_of(path: Path) -> Progress:
     """How far the run saved at ``path`` is; raises ``WeightsError`` where the file is damaged."""
-    return Progress(**_header(path, "progress"))
+    values = _header(path, "progress")
+    if "window_steps" not in values:  # saved before windows were counted
+        values["window_loss"] = 0.0
+    try:
+        return Progress(**values)
+    except TypeError as error:
+        raise _damaged(path, error) from error
 
 
 def _header(path: Path, key: str) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
-            value = json.loads(file.metadata()[key])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            value = json.loads((file.metadata() or {})[key])
+        if not isinstance(value, dict):
+            raise ValueError(f"its {key} are no object")
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise _damaged(path, error) from error
-    assert isinstance(value, dict)
     return value
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
-    return WeightsError(f"The state of the run in {str(path)!r} is damaged ({error}).", "Start over with --force.")
+    return WeightsError(
+        f"The state of the run in {str(path)!r} is damaged, or of another version ({error}).",
+        "Start over with --force.",
+    )
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

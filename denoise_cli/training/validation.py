@@ -13,6 +13,7 @@ from denoise_cli.metrics.psnr import psnr
 from denoise_cli.noise import Noise, Pair, as_pair, stored
 
 _LARGEST = 128  # side of the centre crop that large images are judged by, pixels
+_BATCH = 64  # images at once
 
 
 @dataclass(frozen=True)
@@ -23,16 +24,21 @@ class Validation:
 
     @classmethod
     def make(cls, images: Sequence[Tensor], noise: Noise | None, seed: int, device: torch.device) -> "Validation":
-        """From uint8 images (C, H, W): those of one size form a batch; without ``noise`` they are pairs already."""
+        """From uint8 images (C, H, W): those of one size form a batch.
+
+        Without ``noise`` they are pairs, (2 C, H, W).
+        """
         sizes: dict[tuple[int, ...], list[Tensor]] = {}
         for image in images:
             crop = _centre(image)
             sizes.setdefault(tuple(crop.shape), []).append(crop)
         pairs = []
         for index, crops in enumerate(sizes.values()):
-            clean = torch.stack(crops).float().div(255)
-            pair = noise(clean, seeds.generator(seed, "validation", index)) if noise else as_pair(clean)
-            pairs.append(Pair(clean.to(device), stored(pair.noisy).to(device), pair.sigma.to(device)))
+            images_of_size = torch.stack(crops).float().div(255)
+            generator = seeds.generator(seed, "validation", index)
+            pair = as_pair(images_of_size) if noise is None else noise(images_of_size, generator)
+            pair = Pair(pair.clean.to(device), stored(pair.noisy).to(device), pair.sigma.to(device))
+            pairs += [Pair(*parts) for parts in zip(*(torch.split(part, _BATCH) for part in pair), strict=True)]
         return cls(pairs)
 
     def noisy_psnr(self) -> float:
@@ -40,13 +46,16 @@ class Validation:
         return _mean([psnr(pair.noisy, pair.clean) for pair in self.pairs])
 
     def psnr(self, net: nn.Module, options: Any, dtype: torch.dtype) -> float:
-        """Mean PSNR of the estimates of ``net`` (a denoiser, in eval mode), dB."""
+        """Mean PSNR of the estimates of ``net`` (a denoiser, in eval mode), dB.
+
+        What ``options`` leave to be measured is measured on each image for itself.
+        """
         assert isinstance(net, Denoiser)
         scores = []
-        with torch.inference_mode():
+        with torch.no_grad():
             for pair in self.pairs:
                 with torch.autocast(pair.noisy.device.type, dtype, enabled=dtype != torch.float32):
-                    estimate = net.denoise(pair.noisy, net.settle(pair.noisy, options))
+                    estimate = net.denoise(pair.noisy, options)
                 scores.append(psnr(estimate.float(), pair.clean))
         return _mean(scores)
 

@@ -1,0 +1,93 @@
+"""What defines a training run, and in what it differs from another."""
+
+import json
+from dataclasses import asdict, dataclass
+from math import isfinite
+from typing import Any
+
+import torch
+
+from denoise_cli import losses, noise
+from denoise_cli.errors import UsageError
+from denoise_cli.method import Recipe
+
+PAIRS = "pairs"  # as a recipe's noise: the data are pairs already
+
+_LIMITS = {  # field: (lowest value, whether that value itself is allowed)
+    "patch": (1, True),
+    "batch": (1, True),
+    "steps": (1, True),
+    "rate": (0, False),
+    "warmup": (0, True),
+    "weight_decay": (0, True),
+    "clip": (0, False),
+    "ema": (0, True),
+    "eight_bit": (0, True),
+}
+_AT_MOST_ONE = ("ema", "eight_bit")
+
+
+@dataclass(frozen=True)
+class Run:
+    """All that defines a run. Two runs with the same fields end in the same weights on the same CPU."""
+
+    model: str
+    config: Any
+    options: Any
+    recipe: Recipe
+    data: tuple[str, ...]  # where the images came from
+    dtype: torch.dtype
+    command: str = ""  # for the record
+    held_out: int | None = None  # images kept for validation
+    limit: int | None = None  # images of each set at most
+
+    def settings(self) -> dict[str, Any]:
+        """What must be equal for a saved state to be continued; plain JSON."""
+        settings = {
+            "model": self.model,
+            "config": asdict(self.config),
+            "recipe": asdict(self.recipe),
+            "data": list(self.data),
+            "dtype": str(self.dtype).removeprefix("torch."),
+            "held_out": self.held_out,
+            "limit": self.limit,
+        }
+        plain: dict[str, Any] = json.loads(json.dumps(settings))
+        return plain
+
+    def differences(self, theirs: dict[str, Any]) -> list[str]:
+        """In what the saved settings ``theirs`` differ, such as ``rate (0.001 there, 0.002 here)``.
+
+        A setting that the saved ones do not have yet is no difference.
+        """
+        return _differences(theirs, self.settings())
+
+
+def check(recipe: Recipe) -> None:
+    """Raise ``UsageError`` where a recipe has a value that cannot be trained with, or words that do not exist."""
+    for name, (lowest, included) in _LIMITS.items():
+        value = getattr(recipe, name)
+        highest = 1 if name in _AT_MOST_ONE else float("inf")
+        if not (isfinite(value) and lowest <= value <= highest) or (value == lowest and not included):
+            above = "at least" if included else "above"
+            below = " and at most 1" if name in _AT_MOST_ONE else ""
+            raise UsageError(f"{name} cannot be {value}.", f"It is {above} {lowest}{below}.")
+    losses.find(recipe.loss)
+    if recipe.noise != PAIRS:
+        noise.parse(recipe.noise)
+
+
+def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
+    found = []
+    for name, value in ours.items():
+        if name not in theirs or theirs[name] == value:
+            continue
+        if isinstance(value, dict) and isinstance(theirs[name], dict):
+            found += _differences(theirs[name], value)
+        else:
+            found.append(f"{name} ({_show(theirs[name])} there, {_show(value)} here)")
+    return found
+
+
+def _show(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
