@@ -4,9 +4,10 @@ import os
 import signal
 import sys
 import traceback
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from denoise_cli import __version__
 from denoise_cli.cli import screen
@@ -18,10 +19,26 @@ from denoise_cli.cli.run import run
 from denoise_cli.cli.score import score
 from denoise_cli.cli.ship import add
 from denoise_cli.cli.train import train
-from denoise_cli.errors import DenoiseError
+from denoise_cli.errors import DenoiseError, DeviceError, OutputError
+
+
+class _Group(TyperGroup):
+    """Turns an interrupt and a closed pipe into exit codes, before Typer makes its own of them."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            screen.say("Stopped.")
+            raise SystemExit(130) from None
+        except BrokenPipeError:
+            _silence_stdout()
+            raise SystemExit(0) from None
+
 
 app = typer.Typer(
     name="denoise",
+    cls=_Group,
     help="Denoise images; make noisy data, train denoisers and score them.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -76,11 +93,9 @@ def main(argv: list[str] | None = None) -> int:
             traceback.print_exc()
         screen.complain(f"Error: {error}")
         return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        _silence_stdout()
-        return 0
+    except MemoryError:
+        screen.complain("Error: out of memory.\nClose other programs, or take smaller images.")
+        return DeviceError.exit_code
     except Exception:
         traceback.print_exc()
         screen.complain("This is a bug in denoise; the lines above say where.")
@@ -97,6 +112,10 @@ def entry() -> None:
         sys.stdout.flush()
     except BrokenPipeError:
         _silence_stdout()
+    except OSError as error:
+        _silence_stdout()
+        screen.complain(f"Error: stdout cannot be written to: {error.strerror}.")
+        code = code or OutputError.exit_code
     sys.exit(code)
 
 

@@ -2,27 +2,26 @@
 
 import json
 import sys
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from denoise_cli.cli import flags, knobs, screen
-from denoise_cli.errors import DenoiseError, InputError, OutputError, PartialError, UsageError, WeightsError
+from denoise_cli.errors import DenoiseError, InputError, OutputError, PartialError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    import torch
-
     from denoise_cli.image import Image
     from denoise_cli.inference.inputs import Item
-    from denoise_cli.inference.run import Engine
+    from denoise_cli.inference.pipeline import Result
 
 
 def run(
-    inputs: Annotated[list[str], typer.Argument(help="Images, folders, globs, @list.txt, or - for stdin.")],
+    inputs: Annotated[
+        list[str], typer.Argument(help="Images, folders, globs, @list.txt, or - for stdin.", show_default=False)
+    ],
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="File, folder, or - for stdout. By default NAME-denoised.")
     ] = None,
@@ -35,14 +34,14 @@ def run(
     iters: Annotated[
         str | None, typer.Option("--iters", "-n", help="Iterations of a recurrent model; 10,20,50 saves each.")
     ] = None,
-    sigma: Annotated[float | None, typer.Option(help="Noise level, 0..255, for models that take one.")] = None,
+    sigma: Annotated[float | None, typer.Option(help="Noise level, 0..255, for models that take one.", min=0)] = None,
     weights: Annotated[Path | None, typer.Option(help="A weights file of your own, from `denoise train`.")] = None,
     settings: flags.Settings = None,
     format: Annotated[
         str | None, typer.Option(help="png, jpeg, tiff, webp, bmp or ppm; by default the input's.")
     ] = None,
     tile: Annotated[int | None, typer.Option(help="Side of the tiles of large images, pixels.", min=16)] = None,
-    max_pixels: Annotated[int | None, typer.Option(help="Refuse images of more pixels than this.")] = None,
+    max_pixels: Annotated[int | None, typer.Option(help="Refuse images of more pixels than this.", min=1)] = None,
     device: flags.Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     force: flags.Force = False,
@@ -62,234 +61,157 @@ def run(
 
     `cat noisy.png | denoise run - -o - > clean.png`
     """
-    from denoise_cli import device as devices
+    counts = knobs.parse_counts(iters) if iters is not None else None
+    given = knobs.parse_settings(settings or []) | ({} if sigma is None else {"sigma": sigma})
     from denoise_cli.image import FORMATS
-    from denoise_cli.inference import inputs as files
+    from denoise_cli.inference.inputs import STREAM, gather
 
     if format is not None and format not in FORMATS:
-        raise UsageError(f"There is no format {format!r}.", f"Known: {', '.join(FORMATS)}.")
-    counts = knobs.parse_counts(iters) if iters is not None else None
+        raise UsageError(f"There is no format {format!r}.", did_you_mean(format, FORMATS))
+    found = gather(inputs, None if output in (None, STREAM) else Path(str(output)))
+    to_stdout = output == STREAM or (output is None and [item.path for item in found.items] == [None])
+    if to_stdout:
+        _check_stdout(len(found.items) * max(1, len(counts or ())), as_json)
+    places = [[]] if to_stdout else _places(found.items, output, format, counts, force)
+    if found.earlier:
+        screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
+    stdin = _stdin() if any(item.path is None for item in found.items) else b""
+
+    from denoise_cli import device as devices
+    from denoise_cli.inference.pipeline import process
+    from denoise_cli.inference.workbench import Wish, Workbench
+
     where = devices.pick(device)
     devices.keep_memory()
-    bench = _Workbench(
-        model, weights, _given(sigma, settings), counts, where, devices.precision(precision, where), tile
-    )
-    items = files.gather(inputs)
-    to_stdout = output == files.STREAM or (output is None and [item.path for item in items] == [None])
-    if to_stdout and len(items) * max(1, len(counts or ())) > 1:
-        raise UsageError("stdout takes a single image.", "Give a folder with -o, one input and one number of --iters.")
-    if to_stdout and as_json:
-        raise UsageError("--json and the image would share stdout.", "Write the image to a file with -o.")
-    if to_stdout and sys.stdout.isatty():
-        raise UsageError("An image would be written to the terminal.", "Send stdout to a file or a pipe, or use -o.")
-    if not to_stdout and output is None and any(item.path is None for item in items):
-        raise UsageError("Where does the result of stdin go?", "Name a folder with -o.")
-    marks = [f"iters{count}" for count in counts] if counts is not None and len(counts) > 1 else [""]
-    suffix = None if format is None else ".jpg" if format == "jpeg" else f".{format}"
-    if to_stdout:
-        places: list[list[Path]] = [[]]
-    else:
-        places = files.targets(items, None if output is None else Path(output), suffix, marks)
-        _refuse_existing(places, force)
-    _work(bench, items, places, _Writing(format, force, as_json, max_pixels))
+    wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile)
+    bench = Workbench(wish, lambda card: knobs.fill(card.options, given, card.name))
+    screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
+    files = _Files(stdin, format, force, max_pixels)
+    with screen.progress("denoising", len(found.items)) as bar:
+        failures = []
+        for result in process(found.items, places, bench, files.read, files.write):
+            if result.error is not None:
+                failures.append(result.error)
+            _show(result, len(found.items), bar)
+            if as_json:
+                screen.emit(json.dumps(_record(result)))
+            bar.advance()
+    _conclude(failures, len(found.items))
 
 
 @dataclass(frozen=True)
-class _Writing:
-    """How results are written and reported."""
+class _Files:
+    """Reads the inputs and writes the results."""
 
+    stdin: bytes
     format: str | None
     force: bool
-    as_json: bool
     max_pixels: int | None
 
+    def read(self, item: "Item") -> "Image":
+        """The image of ``item``; raises ``InputError``."""
+        from denoise_cli.image import MAX_PIXELS, decode, read
 
-class _Workbench:
-    """Makes the engine for an image: loads each weights file once, when an image first needs it."""
+        limit = MAX_PIXELS if self.max_pixels is None else self.max_pixels
+        return decode(self.stdin, "-", limit) if item.path is None else read(item.path, limit)
 
-    def __init__(
-        self,
-        model: str | None,
-        file: Path | None,
-        given: dict[str, Any],
-        counts: tuple[int, ...] | None,
-        device: "torch.device",
-        dtype: "torch.dtype",
-        tile: int | None,
-    ) -> None:
-        from denoise_cli import checkpoint, methods
+    def write(self, results: "Sequence[Image]", paths: Sequence[Path]) -> None:
+        """Write each result to its path, or the only one to stdout where there is none; raises ``OutputError``."""
+        from denoise_cli.image import encode, write
 
-        self.name, self.file, self.given, self.counts = model, file, given, counts
-        self.device, self.dtype, self.tile = device, dtype, tile
-        if file is not None and model is None:
-            self.name = checkpoint.load(file).model
-        self.model = self.name.partition(".")[0] if self.name else None
-        self.card = methods.find(self.model) if self.model else None
-        self.engines: dict[str, Engine] = {}
-        if self.card is not None:
-            self._options(self.card.name)  # so that a wrong knob is told before any work
-        if self.file is not None or (self.name and "." in self.name) or (self.card and self.card.recipe is None):
-            self._engine(self.name or "")
-
-    def engine(self, image: "Image") -> tuple["Engine", str]:
-        """The engine for ``image``, and words for why it was chosen."""
-        from denoise_cli.inference.choose import choose, look
-
-        if self.file is not None or (self.name and "." in self.name) or (self.card and self.card.recipe is None):
-            return self._engine(self.name or ""), str(self.file or self.name)
-        seen = look(image)
-        entry = choose(seen, image.channels, lambda entry: self._accepts(entry.model))
-        return self._engine(entry.name), f"{seen}: {entry.name}"
-
-    def _accepts(self, model: str) -> bool:
-        from denoise_cli import methods
-
-        if self.model is not None:
-            return model == self.model
-        return self.counts is None or "iters" in {field.name for field in fields(methods.find(model).options)}
-
-    def _engine(self, name: str) -> "Engine":
-        if name not in self.engines:
-            from denoise_cli import methods, shelf
-            from denoise_cli.inference.load import load_net
-            from denoise_cli.inference.run import Engine, ready
-
-            model = name.partition(".")[0]
-            card = methods.find(model)
-            if card.recipe is None:
-                denoiser = card.make(card.config)
-            else:
-                path = self.file if self.file is not None else shelf.path_of(shelf.find(name))
-                denoiser = load_net(path, card)
-            engine = Engine(denoiser, self._options(model), self.device, self.dtype, self.counts, self.tile)
-            self.engines[name] = ready(engine)
-        return self.engines[name]
-
-    def _options(self, model: str) -> Any:
-        from denoise_cli import methods
-
-        options = methods.find(model).options
-        if self.counts is not None and "iters" not in {field.name for field in fields(options)}:
-            raise UsageError(f"{model} does not iterate: it has no --iters.", "Leave --iters out, or use --model dt.")
-        return knobs.fill(options, self.given, model)
-
-
-def _given(sigma: float | None, settings: list[str] | None) -> dict[str, Any]:
-    given = knobs.parse_settings(settings or [])
-    return given if sigma is None else given | {"sigma": sigma}
-
-
-def _refuse_existing(places: Sequence[Sequence[Path]], force: bool) -> None:
-    existing = [path for paths in places for path in paths if path.exists()]
-    if existing and not force:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise OutputError(
-            f"{str(existing[0])!r}{more} exists already.", "Overwrite with --force, or choose another place with -o."
-        )
-
-
-def _work(bench: _Workbench, items: Sequence["Item"], places: Sequence[Sequence[Path]], writing: _Writing) -> None:
-    """Denoise item by item, the next one being read and the last one written meanwhile."""
-    from concurrent.futures import Future, ThreadPoolExecutor
-
-    from denoise_cli import device as devices
-
-    screen.detail(f"on {devices.describe(bench.device)} in {str(bench.dtype).removeprefix('torch.')}")
-    failures: list[DenoiseError] = []
-    with ThreadPoolExecutor(2) as pool, screen.progress("denoising", len(items)) as bar:
-        coming = pool.submit(_read, items[0], writing.max_pixels)
-        writes: list[tuple[Item, Future[None]]] = []
-        for index, (item, paths) in enumerate(zip(items, places, strict=True)):
-            present = coming
-            if index + 1 < len(items):
-                coming = pool.submit(_read, items[index + 1], writing.max_pixels)
+        for result, path in zip(results, paths, strict=False):
+            write(result, path, force=self.force)
+        if not paths:
             try:
-                image = present.result()
-                began = time.monotonic()
-                engine, reason = bench.engine(image)
-                results = _denoise(engine, image)
-                seconds = time.monotonic() - began
-                writes.append((item, pool.submit(_write, results, paths, writing)))
-                _report(item, paths, reason, image, seconds, writing, bar)
-            except (UsageError, WeightsError):
+                sys.stdout.buffer.write(encode(results[0], self.format))
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:
                 raise
-            except DenoiseError as error:
-                failures.append(error)
-                bar.say(f"{item.name}: {error}") if len(items) > 1 else None
-            while writes and (len(writes) > 2 or index + 1 == len(items)):
-                failures += _settle(*writes.pop(0))
-            bar.advance()
-    if failures and len(items) == 1:
-        raise failures[0]
-    if failures:
-        named = "\n".join(f"  {failure.what}" for failure in failures)
-        if len(failures) == len(items):
-            raise type(failures[0])(f"None of the {len(items)} images could be denoised:\n{named}")
-        raise PartialError(f"{len(failures)} of {len(items)} images failed, the others are done:\n{named}")
-    if len(items) > 1:
-        screen.say(f"{len(items)} images denoised")
+            except OSError as error:
+                raise OutputError(
+                    f"stdout cannot be written to: {error.strerror}.", "Write to a file with -o."
+                ) from error
 
 
-def _read(item: "Item", max_pixels: int | None) -> "Image":
-    from denoise_cli.image import MAX_PIXELS, decode, read
+def _places(
+    items: "Sequence[Item]", output: str | None, format: str | None, counts: tuple[int, ...] | None, force: bool
+) -> list[list[Path]]:
+    from denoise_cli.inference.outputs import refuse_existing, targets
 
-    limit = MAX_PIXELS if max_pixels is None else max_pixels
-    if item.path is not None:
-        return read(item.path, max_pixels=limit)
+    if output is None and any(item.path is None for item in items):
+        raise UsageError("Where does the result of stdin go?", "Name a folder with -o.")
+    marks = [f"iters{count}" for count in counts] if counts is not None and len(counts) > 1 else [""]
+    places = targets(items, output, format, marks)
+    if not force:
+        refuse_existing(places)
+    return places
+
+
+def _check_stdout(images: int, as_json: bool) -> None:
+    if images > 1:
+        raise UsageError("stdout takes a single image.", "Give a folder with -o, one input and one number of --iters.")
+    if as_json:
+        raise UsageError("--json and the image would share stdout.", "Write the image to a file with -o.")
+    if sys.stdout.isatty():
+        raise UsageError("An image would be written to the terminal.", "Send stdout to a file or a pipe, or use -o.")
+
+
+def _stdin() -> bytes:
+    """All of stdin, in the main thread, where Ctrl-C can stop the waiting."""
+    advice = "Pipe an image into it: cat noisy.png | denoise run - -o - > clean.png"
+    if sys.stdin.isatty():
+        raise UsageError("stdin is the terminal, not an image.", advice)
     data = sys.stdin.buffer.read()
     if not data:
-        raise InputError("stdin is empty.", "Pipe an image into it: cat noisy.png | denoise run - -o - > clean.png")
-    return decode(data, "-", max_pixels=limit)
+        raise InputError("stdin is empty.", advice)
+    return data
 
 
-def _denoise(engine: "Engine", image: "Image") -> list["Image"]:
-    from denoise_cli.inference.run import denoise_image
-
-    return denoise_image(engine, image)
-
-
-def _write(results: Sequence["Image"], paths: Sequence[Path], writing: _Writing) -> None:
-    from denoise_cli.image import encode, write
-
-    if paths:
-        for result, path in zip(results, paths, strict=True):
-            write(result, path, force=writing.force)
-    else:
-        sys.stdout.buffer.write(encode(results[0], writing.format))
-        sys.stdout.buffer.flush()
-
-
-def _settle(item: "Item", writing: Any) -> list[DenoiseError]:
-    try:
-        writing.result()
-    except DenoiseError as error:
-        return [error]
-    return []
+def _show(result: "Result", count: int, bar: screen.Bar) -> None:
+    for warning in result.warnings:
+        bar.say(warning)
+    if result.error is not None:
+        if count > 1:
+            bar.say(f"{result.item.name}: failed. {result.error.what}")
+        return
+    assert result.choice is not None
+    seen, options = result.choice.seen, result.choice.engine.options
+    counts = result.choice.engine.counts or ((options.iters,) if hasattr(options, "iters") else ())
+    words = [f"{seen}: {result.choice.name}" if seen else result.choice.name]
+    if counts:
+        words.append(f"{','.join(map(str, counts))} iterations")
+    where = ", ".join(map(str, result.outputs)) or "stdout"
+    bar.say(f"{result.item.name}: {', '.join(words)}, {result.seconds:.1f} s -> {where}")
 
 
-def _report(
-    item: "Item",
-    paths: Sequence[Path],
-    reason: str,
-    image: "Image",
-    seconds: float,
-    writing: _Writing,
-    bar: screen.Bar,
-) -> None:
-    for warning in image.source.warnings:
-        bar.say(f"{item.name}: {warning}")
-    where = ", ".join(str(path) for path in paths) or "stdout"
-    if writing.as_json:
-        screen.emit(
-            json.dumps(
-                {
-                    "input": item.name,
-                    "output": [str(path) for path in paths],
-                    "model": reason.rpartition(": ")[2],
-                    "noise": reason.rpartition(": ")[0] or None,
-                    "seconds": round(seconds, 3),
-                    "warnings": list(image.source.warnings),
-                }
-            )
-        )
-    bar.say(f"{item.name}: {reason}, {seconds:.1f} s -> {where}")
+def _record(result: "Result") -> dict[str, Any]:
+    """What ``--json`` tells of one input."""
+    record: dict[str, Any] = {"input": result.item.name, "output": [str(path) for path in result.outputs]}
+    if result.choice is not None:
+        engine, seen = result.choice.engine, result.choice.seen
+        record["model"] = result.choice.name
+        if hasattr(engine.options, "iters"):
+            record["iters"] = list(engine.counts or (engine.options.iters,))
+        if seen is not None:
+            record["noise"] = {"impulse_share": round(seen.impulse_share, 5), "sigma_255": round(255 * seen.sigma, 2)}
+        record["device"] = str(engine.device)
+        record["precision"] = str(engine.dtype).removeprefix("torch.")
+        record["seconds"] = round(result.seconds, 3)
+    record["warnings"] = list(result.warnings)
+    record["error"] = None if result.error is None else str(result.error)
+    return record
+
+
+def _conclude(failures: Sequence[DenoiseError], count: int) -> None:
+    """Raise what the failures of ``count`` images amount to."""
+    if failures and count == 1:
+        raise failures[0]
+    if failures:
+        reasons = dict.fromkeys(failure.what for failure in failures)
+        named = "\n".join(f"  {reason}" for reason in reasons)
+        hint = failures[0].hint if len(reasons) == 1 else ""
+        if len(failures) < count:
+            raise PartialError(f"{len(failures)} of {count} images failed, the others are done:\n{named}", hint)
+        raise type(failures[0])(f"None of the {count} images could be denoised:\n{named}", hint)
+    if count > 1:
+        screen.say(f"{count} images denoised")

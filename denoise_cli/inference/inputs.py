@@ -1,16 +1,17 @@
-"""What the user named, as a list of files, and where each result goes."""
+"""What the user named, as a list of files: what is an image, and what is left out."""
 
 import glob
-from collections import Counter
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from denoise_cli.errors import InputError, OutputError, UsageError
+from denoise_cli.errors import InputError, UsageError
 from denoise_cli.image import SUFFIXES, is_image
 
 STREAM = "-"
 MARK = "denoised"  # in the names of results that lie beside their inputs
+_RESULT = re.compile(rf"(.+)-{MARK}(-iters\d+)?")
 
 
 @dataclass(frozen=True)
@@ -27,51 +28,54 @@ class Item:
         return STREAM if self.path is None else str(self.path)
 
 
-def gather(words: Sequence[str]) -> list[Item]:
+@dataclass(frozen=True)
+class Gathered:
+    """The inputs, and the results of earlier runs that lay among them and were left out."""
+
+    items: list[Item]
+    earlier: list[Path]
+
+
+def gather(words: Sequence[str], output: Path | None = None) -> Gathered:
     """The files behind ``words``: files, folders (their whole tree), globs, ``@list.txt`` (a path a line), ``-``.
 
-    A file that does not exist is listed all the same, so that it fails by itself and not the others. Raises
-    ``InputError`` where a folder has no images, a glob no files or a list cannot be read.
+    In folders and globs, hidden files, what lies in the folder ``output``, and ``NAME-denoised`` beside ``NAME`` are
+    left out. A file that does not exist is listed all the same, so that it fails by itself and not the others. Raises
+    ``InputError`` where a folder has no images, a glob no files or a list cannot be read, and ``UsageError`` where
+    stdin is named twice.
     """
-    return [item for word in words for item in _expand(word)]
-
-
-def targets(items: Sequence[Item], output: Path | None, suffix: str | None, marks: Sequence[str]) -> list[list[Path]]:
-    """Where the results of each item go: one path for each of ``marks``, which are put into the names.
-
-    ``output`` is the file of a single result if it ends like an image, else a folder; without it a result lies beside
-    its input, or in a folder beside the input folder, with ``-denoised`` in its name. ``suffix``, such as ``.png``,
-    replaces the inputs' own. Raises ``OutputError`` where two results would have one name, or an input would be
-    overwritten by another's result, and ``UsageError`` where one file cannot hold all results.
-    """
-    single = output is not None and is_image(output) and not output.is_dir()
-    if single and len(items) > 1:
-        raise UsageError(
-            f"{len(items)} images do not fit into the one file {str(output)!r}.", "Give a folder with -o, or one image."
-        )
-    chosen = []
-    for item in items:
-        if single and output is not None:
-            place = output
-        elif output is not None:
-            place = output / item.relative
+    found = list(dict.fromkeys(item for word in words for item in _expand(word)))
+    if sum(item.path is None for item in found) > 1 or list(words).count(STREAM) > 1:
+        raise UsageError("stdin is named twice.", "It holds a single image.")
+    inside = output.resolve() if output is not None else None
+    items, earlier = [], []
+    for item in found:
+        if item.path is not None and not _is_named(item, words) and _is_earlier(item.path, item.root, inside):
+            earlier.append(item.path)
         else:
-            place = _beside(item)
-        if suffix is not None and not single:
-            place = place.with_suffix(suffix)
-        chosen.append([place.with_stem(f"{place.stem}-{mark}") if mark else place for mark in marks])
-    _check_clashes(items, chosen)
-    return chosen
+            items.append(item)
+    if not items:
+        raise InputError(
+            f"All {len(earlier)} images are results of earlier runs, such as {str(earlier[0])!r}.",
+            "Name one of them by itself to denoise it again.",
+        )
+    return Gathered(items, earlier)
+
+
+def is_result(path: Path) -> bool:
+    """Whether ``path`` is called ``NAME-denoised`` and lies beside an image ``NAME``."""
+    match = _RESULT.fullmatch(path.stem)
+    return match is not None and any((path.parent / f"{match[1]}{suffix}").exists() for suffix in SUFFIXES)
 
 
 def _expand(word: str) -> Iterable[Item]:
     if word == STREAM:
         return [Item(None, Path("stdin.png"))]
-    if word.startswith("@"):
+    if word.startswith("@") and not Path(word).exists():
         return _listed(Path(word[1:]))
     path = Path(word)
     if path.is_dir():
-        found = sorted(file for file in path.rglob("*") if is_image(file) and file.is_file())
+        found = sorted(_images(path))
         if not found:
             raise InputError(f"There are no images in the folder {word!r}.", f"Known: {' '.join(SUFFIXES)}.")
         return [Item(file, file.relative_to(path), path) for file in found]
@@ -79,8 +83,21 @@ def _expand(word: str) -> Iterable[Item]:
         matches = sorted(glob.glob(word, recursive=True))  # noqa: PTH207  (a pattern may be absolute)
         if not matches:
             raise InputError(f"No file matches {word!r}.", "Check the pattern and the folder.")
-        return [item for match in matches for item in _expand(match)]
+        return [item for match in matches for item in _matched(Path(match))]
     return [Item(path, Path(path.name))]
+
+
+def _images(folder: Path) -> Iterator[Path]:
+    for file in folder.rglob("*"):
+        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+        if is_image(file) and not hidden and file.is_file():
+            yield file
+
+
+def _matched(path: Path) -> Iterable[Item]:
+    if path.is_dir():
+        return [Item(file, file.relative_to(path), path) for file in sorted(_images(path))]
+    return [Item(path, Path(path.name))] if is_image(path) else []
 
 
 def _listed(path: Path) -> list[Item]:
@@ -94,19 +111,14 @@ def _listed(path: Path) -> list[Item]:
     return found
 
 
-def _beside(item: Item) -> Path:
-    assert item.path is not None, "a stream goes to a stream"
-    if item.root is None:
-        return item.path.with_stem(f"{item.path.stem}-{MARK}")
-    root = item.root.resolve()
-    return root.with_name(f"{root.name}-{MARK}") / item.relative
+def _is_named(item: Item, words: Sequence[str]) -> bool:
+    """Whether the user wrote this very file, not a folder, pattern or list with it."""
+    return item.root is None and item.name in words
 
 
-def _check_clashes(items: Sequence[Item], chosen: Sequence[Sequence[Path]]) -> None:
-    places = Counter(path for paths in chosen for path in paths)
-    twice = [str(path) for path, count in places.items() if count > 1]
-    if twice:
-        raise OutputError(
-            f"Several results would be called {twice[0]!r} ({len(twice)} such names).",
-            "Denoise these inputs one after another, into folders of their own.",
-        )
+def _is_earlier(path: Path, root: Path | None, inside: Path | None) -> bool:
+    if is_result(path):
+        return True
+    return (
+        root is not None and inside is not None and inside != root.resolve() and path.resolve().is_relative_to(inside)
+    )

@@ -38,7 +38,7 @@ def denoise_image(engine: Engine, image: Image) -> list[Image]:
     """The estimates of one image, with its metadata.
 
     A result with values that are not finite is computed again in float32; out of memory halves the tiles and tries
-    again. Raises ``DeviceError`` where even small tiles do not fit, ``DenoiseError`` where float32 is not finite either.
+    again. Raises ``DeviceError`` where even small tiles do not fit, ``DenoiseError`` where float32 is not finite.
     """
     noisy = torch.from_numpy(image.pixels)[None].to(engine.device)
     estimates = _within_memory(engine, noisy)

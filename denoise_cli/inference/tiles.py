@@ -16,7 +16,7 @@ _SIDE = 1024  # of a tile without its margins, pixels
 
 @dataclass(frozen=True)
 class Tiling:
-    """How an image is cut: tiles of ``side`` with ``margin`` on each side; a ``side`` of ``None`` is the whole image."""
+    """How an image is cut: tiles of ``side`` with ``margin`` on each side; no ``side`` is the whole image."""
 
     side: int | None
     margin: int

@@ -13,7 +13,14 @@ from torch.nn import functional
 _DENSITY = (2.0, 4)  # sigma and radius of the window in which neighbours of the same extreme are counted, pixels
 _FILLING = ((0.5, 2), (1.2, 3), (2.5, 7))  # sigma and radius of the windows that fill a hole, narrow ones first
 _SHARE_LIMIT = 0.95  # a share of 1 would leave nothing to fill from
-_LEAP = 0.25  # least mean distance of salt and pepper from what is around it; half the range in most pictures
+_SURROUNDINGS = (1.2, 3)  # sigma and radius of the window that says what is around a pixel
+_LEAP = 0.25  # least distance of salt and pepper that counts from what is around it; half the range in most pictures
+_NEARLY = 0.05  # distance from black or white that is just short of it
+_CLIPPED = 4.5  # pixels at an extreme for each one just short of it, at most, where sigma 75 was clipped
+_STROKES = 1.5  # pixels alike among those that touch, for each one in the ring around those; 1 where they are scattered
+_CHANCE = 0.06  # share of touching pixels alike that may be chance
+_LOPSIDED = 0.02  # share of the rarer kind below which the other is no noise but a drawing
+_BILEVEL = 0.97  # share of black and white pixels above which there are no others
 FILL_RADIUS = _FILLING[-1][1]
 FIND_RADIUS = _DENSITY[1]
 
@@ -63,18 +70,43 @@ def fill(image: Tensor, known: Tensor) -> Tensor:
 
 
 def salt_and_pepper(noisy: Tensor) -> Tensor:
-    """The share of pixels in each image (N, C, H, W) that can only be salt and pepper, as (N,).
+    """The share of pixels in each image (N, C, H, W) that can only be salt and pepper, as (N,); near 0 without any.
 
-    Unlike ``impulse_share`` it is near 0 for images without any: text on paper has black or white strokes but not both,
-    and where Gaussian noise was clipped the surroundings are as dark or as bright.
+    What looks alike is told by the impulses that stand out from what is around them. Clipped Gaussian noise leaves
+    pixels just short of black and white too. Strokes of text are of one colour, or hang together, where
+    impulses are scattered. Of an image in black and white only, nothing is known but that.
     """
-    share = impulse_share(noisy)
-    found = find_impulses(noisy, share)
-    white, black = ((extreme > 0) & found for extreme in _extremes(noisy))
-    balanced = 2 * torch.minimum(white.float().mean(dim=(1, 2, 3)), black.float().mean(dim=(1, 2, 3)))
-    leap = (noisy - fill(noisy, ~found)).abs().mean(dim=1, keepdim=True)
-    mean_leap = (leap * found).sum(dim=(1, 2, 3)) / found.sum(dim=(1, 2, 3)).clamp_min(1)
-    return torch.where(mean_leap > _LEAP, balanced, 0.0)
+    found = find_impulses(noisy, impulse_share(noisy))
+    known = (~found).float()
+    kernel = _gaussian(*_SURROUNDINGS, True).to(noisy.device).expand(noisy.shape[1] + 1, 1, -1, -1)
+    sums = functional.conv2d(
+        torch.cat((noisy * known, known), dim=1), kernel, padding=_SURROUNDINGS[1], groups=len(kernel)
+    )
+    around = (sums[:, :-1] / sums[:, -1:].clamp_min(1e-6)).mean(dim=1, keepdim=True)  # (N, 1, H, W)
+    bright = (around > _LEAP) & (sums[:, -1:] > 1e-6)
+    dark = (around < 1 - _LEAP) & (sums[:, -1:] > 1e-6)
+    white, black = _extremes(noisy)
+    salt, pepper = found & dark & (white > 0), found & bright & (black > 0)
+    lowest, highest = noisy.amin(dim=1, keepdim=True), noisy.amax(dim=1, keepdim=True)
+    nearly_salt = dark & (lowest > 1 - _NEARLY) & (white == 0)
+    nearly_pepper = bright & (highest < _NEARLY) & (black == 0)
+    clipped = _CLIPPED * _mean(nearly_salt | nearly_pepper) >= _mean(salt | pepper)
+    touching, near = (sum(_alike(kind, side) for kind in (salt, pepper)) for side in (3, 5))
+    strokes = touching / 8 > _STROKES * (near - touching) / 16 + _CHANCE
+    lopsided = torch.minimum(_mean(salt), _mean(pepper)) < _LOPSIDED * _mean(salt | pepper)
+    bilevel = _mean(white + black) > _BILEVEL
+    balanced = 2 * torch.minimum(_mean(found & (white > 0)), _mean(found & (black > 0)))
+    return torch.where(clipped | strokes | lopsided | bilevel, 0.0, balanced)
+
+
+def _mean(mask: Tensor) -> Tensor:
+    return mask.float().mean(dim=(1, 2, 3))
+
+
+def _alike(mask: Tensor, side: int) -> Tensor:
+    """How many other pixels of ``mask`` (N, 1, H, W) a pixel of it has in a square of ``side`` around, on average: (N,)."""
+    counts = side * side * functional.avg_pool2d(mask.float(), side, 1, side // 2) - 1
+    return (counts * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp_min(1)
 
 
 def _extremes(noisy: Tensor) -> tuple[Tensor, Tensor]:

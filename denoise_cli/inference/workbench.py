@@ -1,0 +1,108 @@
+"""The engine for each image: the weights that suit its noise, each file loaded once, when it is first needed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from denoise_cli import checkpoint, methods, shelf
+from denoise_cli.errors import UsageError, WeightsError
+from denoise_cli.image import Image
+from denoise_cli.inference.choose import Look, choose, look
+from denoise_cli.inference.load import load_net
+from denoise_cli.inference.run import Engine, ready
+from denoise_cli.method import Method
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for."""
+
+    model: str | None = None  # a method (dt) or shipped weights (dt.sp); None: by the look of each image
+    file: Path | None = None  # weights that are not on the shelf
+    counts: tuple[int, ...] | None = None  # iterations to save, ascending
+    device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
+    dtype: torch.dtype = torch.float32
+    tile: int | None = None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """An engine, and why it was taken."""
+
+    engine: Engine
+    name: str  # of the weights, or of the method that needs none
+    seen: Look | None  # None where the image was not looked at, because the user had chosen
+
+
+class Workbench:
+    """Keeps what was loaded. ``options_of`` gives a method's options as the user set them, or raises ``UsageError``."""
+
+    def __init__(self, wish: Wish, options_of: Callable[[Method], Any]) -> None:
+        self._wish, self._options_of = wish, options_of
+        self._engines: dict[str, Engine] = {}
+        self._bad: dict[str, WeightsError] = {}
+        name = wish.model
+        if wish.file is not None and name is None:
+            name = checkpoint.load(wish.file).model
+        self._method = name.partition(".")[0] if name else None
+        self._fixed: str | None = None  # the one engine for all images
+        if self._method is not None and name is not None:
+            card = methods.find(self._method)
+            self._options(card)  # a wrong knob is told before any work
+            if wish.file is not None or "." in name or card.recipe is None:
+                self._fixed = name
+                self._engine(name)
+
+    def choose(self, image: Image) -> Choice:
+        """The engine for ``image``.
+
+        Raises ``WeightsError`` where no weights suit it, or those that do are damaged.
+        """
+        if self._fixed is not None:
+            return Choice(self._engine(self._fixed), self._fixed, None)
+        seen = look(image)
+        entry = choose(seen, image.channels, self._accepts)
+        return Choice(self._engine(entry.name), entry.name, seen)
+
+    def _accepts(self, entry: shelf.Entry) -> bool:
+        if self._method is not None:
+            return entry.model == self._method
+        return self._wish.counts is None or _iterates(methods.find(entry.model))
+
+    def _engine(self, name: str) -> Engine:
+        if name in self._bad:
+            raise self._bad[name]
+        if name not in self._engines:
+            try:
+                self._engines[name] = self._load(name)
+            except WeightsError as error:
+                self._bad[name] = error
+                raise
+        return self._engines[name]
+
+    def _load(self, name: str) -> Engine:
+        wish, card = self._wish, methods.find(name.partition(".")[0])
+        if card.recipe is None and "." not in name and wish.file is None:
+            denoiser = card.make(card.config)
+        elif card.recipe is None:
+            raise UsageError(f"{card.name} needs no weights.", f"Use --model {card.name} by itself.")
+        else:
+            path = wish.file if wish.file is not None else shelf.path_of(shelf.find(name))
+            denoiser = load_net(path, card)
+        return ready(Engine(denoiser, self._options(card), wish.device, wish.dtype, wish.counts, wish.tile))
+
+    def _options(self, card: Method) -> Any:
+        if self._wish.counts is not None and not _iterates(card):
+            able = [name for name in methods.names() if _iterates(methods.find(name))]
+            raise UsageError(
+                f"{card.name} does not iterate: it has no --iters.",
+                f"Leave --iters out, or use a model that has them: {', '.join(able)}.",
+            )
+        return self._options_of(card)
+
+
+def _iterates(card: Method) -> bool:
+    return "iters" in {field.name for field in fields(card.options)}
