@@ -118,6 +118,8 @@ def train(
         screen.say(f"time is up at step {reached.step}; the same command goes on")
     else:
         screen.say(f"done: {recipe.steps} steps, validation at {reached.best_psnr:.2f} dB")
+        if reached.best_psnr <= checks.noisy_psnr():
+            screen.say("that is no better than the noisy images: train for more --steps")
     screen.emit(str(folder / files.BEST))
 
 

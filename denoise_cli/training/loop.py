@@ -29,6 +29,7 @@ WINDOW = 50  # steps over which the loss is averaged for the log and for the wat
 SAVE_SECONDS = 60.0  # a kill loses at most this much work
 _EXPLODED = 4.0  # a window's mean loss so many times the lowest one counts as diverged
 _FALLEN = 6.0  # dB below the attempt's best validation PSNR that count as diverged
+_PATIENCE = 500  # steps before which, and before a quarter of the run, a net may be worse than its input
 _ATTEMPTS = 6
 _VALIDATIONS = 20  # in the whole run
 
@@ -184,7 +185,7 @@ def _validate(state: State, run: Run, validation: Validation, floor: float, fold
     highest = state.progress.attempt_psnr
     if score < highest - _FALLEN:
         raise Diverged(f"validation fell to {score:.2f} dB, from {highest:.2f} dB")
-    if not score > floor and state.progress.step >= run.recipe.steps // 4:
+    if not score > floor and state.progress.step >= max(_PATIENCE, run.recipe.steps // 4):
         raise Diverged(f"validation is at {score:.2f} dB, its input at {floor:.2f} dB", afresh=True)
     if score > state.progress.best_psnr:
         state.advance(best_psnr=score)
