@@ -27,6 +27,7 @@ def weights(
         typer.Option("--data", envvar="DENOISE_DATA", help="Folder with cifar10-subset, cbsd68, bsd68-gray, set12."),
     ] = Path("data"),
     write: Annotated[bool, typer.Option("--write", help="Put what is measured into the index.")] = False,
+    markdown: Annotated[bool, typer.Option("--table", help="Only print what the index quotes, as Markdown.")] = False,
     device: flags.Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     quiet: flags.Quiet = False,
@@ -41,9 +42,13 @@ def weights(
     """
     from denoise_cli import device as devices
     from denoise_cli import shelf
+    from denoise_cli.bench.table import table
     from denoise_cli.bench.weights import measure, record
     from denoise_cli.errors import GateError
 
+    if markdown:
+        screen.emit(table([shelf.find(name) for name in names] if names else shelf.entries()))
+        return
     where = devices.pick(device)
     devices.keep_memory()
     entries = [shelf.find(name) for name in names] if names else shelf.entries()
