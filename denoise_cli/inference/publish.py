@@ -1,7 +1,10 @@
 """Put the weights of a training run on the shelf."""
 
+import shlex
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -24,15 +27,16 @@ def publish(file: Path, name: str, suits: str, device: str, *, half: bool) -> sh
     assert isinstance(net, nn.Module)
     checkpoint.fill(net, loaded, str(file))
     target = shelf.folder() / f"{name}.safetensors"
-    checkpoint.save(target, loaded, half=half)
+    provenance = loaded.provenance | _public(loaded.provenance)
+    checkpoint.save(target, replace(loaded, provenance=provenance), half=half)
     entry = shelf.Entry(
         name=name,
         sha256=sha256(target.read_bytes()).hexdigest(),
         suits=suits,
         channels=int(loaded.config["channels"]),
         weights=sum(parameter.numel() for parameter in net.parameters()),
-        command=str(loaded.provenance["command"]),
-        data=", ".join(Path(word).name for word in loaded.provenance["data"]),
+        command=provenance["command"],
+        data=", ".join(Path(word).name for word in provenance["data"]),
         seed=int(loaded.recipe["seed"]),
         minutes=round(float(loaded.provenance["seconds"]) / 60, 1),
         device=device,
@@ -41,3 +45,15 @@ def publish(file: Path, name: str, suits: str, device: str, *, half: bool) -> sh
     others = [entry if other.name == name else other for other in before]
     shelf.write_index(others if any(other.name == name for other in before) else [*before, entry])
     return entry
+
+
+def _public(provenance: dict[str, Any]) -> dict[str, Any]:
+    """The command and its data as anybody could type them: data sets below ``data/``, no folder for the run."""
+    sets = {word: f"data/{Path(word).name}" for word in provenance["data"]}
+    words: list[str] = []
+    for word in shlex.split(provenance["command"]):
+        if words and words[-1] in ("-o", "--output"):
+            words.pop()
+        else:
+            words.append(sets.get(word, word))
+    return {"command": shlex.join(words), "data": list(sets.values())}

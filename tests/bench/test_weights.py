@@ -24,7 +24,11 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     torch.manual_seed(0)
     net = card.make(config)
     assert isinstance(net, torch.nn.Module) and card.recipe is not None
-    provenance = {"command": "denoise train dncnn", "data": ["somewhere/photos"], "seconds": 90.0}
+    provenance = {
+        "command": "denoise train dncnn --data /somewhere/photos -o /else/where --steps 9",
+        "data": ["/somewhere/photos"],
+        "seconds": 90.0,
+    }
     made = checkpoint.Checkpoint("dncnn", asdict(config), asdict(card.recipe), provenance, net.state_dict())
     checkpoint.save(tmp_path / "best.safetensors", made)
     pixels = (np.random.default_rng(0).integers(0, 256, (3, 24, 32)) / 255).astype(np.float32)
@@ -36,8 +40,10 @@ def test_published_weights_are_on_the_shelf(run: Path) -> None:
     assert main(["models", "add", str(run), "dncnn.tiny", "--suits", "gaussian"]) == 0
     (entry,) = shelf.entries()
     assert (entry.name, entry.channels, entry.data, entry.minutes) == ("dncnn.tiny", 3, "photos", 1.5)
+    assert entry.command == "denoise train dncnn --data data/photos --steps 9"
     assert entry.weights == 2 * 3 * 4 * 9 + 4 * 4 * 9 + 2 * 4
     stored = checkpoint.load(shelf.path_of(entry))
+    assert stored.provenance["command"] == entry.command
     assert {tensor.dtype for tensor in stored.tensors.values() if tensor.is_floating_point()} == {torch.float16}
 
 
