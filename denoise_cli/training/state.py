@@ -147,8 +147,9 @@ def _header(path: Path, key: str) -> dict[str, Any]:
 
 
 def _damaged(path: Path, error: Exception) -> WeightsError:
+    reason = str(error).partition("\n")[0]
     return WeightsError(
-        f"The state of the run in {str(path)!r} is damaged, or of another version ({error}).",
+        f"The state of the run in {str(path)!r} is damaged, or of another version ({reason}).",
         "Start over with --force.",
     )
 

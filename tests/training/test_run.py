@@ -1,0 +1,81 @@
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from denoise_cli.errors import UsageError
+from denoise_cli.method import Recipe
+from denoise_cli.training.run import PAIRS, Run, check
+
+RECIPE = Recipe(noise="sp:0.1", patch=8, batch=2, steps=10)
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int = 20
+    sides: tuple[int, ...] = (1, 2)
+
+
+RUN = Run("dt", Config(), None, RECIPE, ("photos", "more"), torch.bfloat16, held_out=32)
+
+
+def test_a_run_does_not_differ_from_itself() -> None:
+    assert RUN.differences(RUN.settings()) == []
+    assert replace(RUN, command="denoise train").differences(RUN.settings()) == []
+
+
+@pytest.mark.parametrize(
+    ("other", "expected"),
+    [
+        (replace(RUN, model="dncnn"), ["model (dncnn there, dt here)"]),
+        (replace(RUN, config=Config(width=8)), ["width (8 there, 20 here)"]),
+        (
+            replace(RUN, recipe=replace(RECIPE, rate=0.5, seed=1)),
+            ["rate (0.5 there, 0.001 here)", "seed (1 there, 0 here)"],
+        ),
+        (replace(RUN, data=("photos",)), ["data (photos there, photos, more here)"]),
+        (replace(RUN, dtype=torch.float32), ["dtype (float32 there, bfloat16 here)"]),
+        (replace(RUN, held_out=5), ["held_out (5 there, 32 here)"]),
+        (replace(RUN, limit=5), ["limit (5 there, None here)"]),
+    ],
+)
+def test_what_differs_is_named(other: Run, expected: list[str]) -> None:
+    assert sorted(RUN.differences(other.settings())) == sorted(expected)
+
+
+def test_a_setting_that_an_older_file_lacks_is_no_difference() -> None:
+    theirs = RUN.settings()
+    del theirs["limit"], theirs["recipe"]["loss"]
+    assert RUN.differences(theirs) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("steps", 0, "steps cannot be 0.\nIt is at least 1."),
+        ("batch", -3, "batch cannot be -3.\nIt is at least 1."),
+        ("patch", 0, "patch cannot be 0.\nIt is at least 1."),
+        ("rate", 0.0, "rate cannot be 0.0.\nIt is above 0."),
+        ("rate", float("nan"), "rate cannot be nan.\nIt is above 0."),
+        ("clip", 0, "clip cannot be 0.\nIt is above 0."),
+        ("warmup", -1, "warmup cannot be -1.\nIt is at least 0."),
+        ("ema", 1.5, "ema cannot be 1.5.\nIt is at least 0 and at most 1."),
+        ("eight_bit", -0.1, "eight_bit cannot be -0.1.\nIt is at least 0 and at most 1."),
+    ],
+)
+def test_values_that_cannot_be_trained_with(field: str, value: float, expected: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        check(replace(RECIPE, **{field: value}))
+    assert str(caught.value) == expected
+
+
+def test_words_that_do_not_exist() -> None:
+    with pytest.raises(UsageError, match="no loss 'l7'"):
+        check(replace(RECIPE, loss="l7"))
+    with pytest.raises(UsageError, match=r"no noise 'gausian'(.|\n)*'gaussian'"):
+        check(replace(RECIPE, noise="gausian:25"))
+
+
+def test_recipes_that_are_fine() -> None:
+    check(RECIPE)
+    check(replace(RECIPE, noise=PAIRS, ema=0, eight_bit=1, warmup=0))

@@ -1,0 +1,70 @@
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from denoise_cli import noise
+from denoise_cli.training.validation import Validation
+
+CPU = torch.device("cpu")
+
+
+class Halving(nn.Module):
+    """Moves every pixel half-way to a level."""
+
+    channels = None
+    stride = 1
+
+    def __init__(self, level: float) -> None:
+        super().__init__()
+        self.level = level
+        self.sizes: list[tuple[int, ...]] = []
+
+    def settle(self, noisy: Tensor, options: Any) -> Any:
+        raise AssertionError("a batch is not one image")
+
+    def reach(self, options: Any) -> int:
+        return 0
+
+    def denoise(self, noisy: Tensor, options: Any) -> Tensor:
+        self.sizes.append(tuple(noisy.shape))
+        return (noisy + self.level) / 2
+
+
+def _flat(level: int, side: int = 16, channels: int = 1) -> Tensor:
+    return torch.full((channels, side, side), level, dtype=torch.uint8)
+
+
+def test_the_score_is_the_mean_over_all_images_of_all_sizes() -> None:
+    pairs = [torch.cat((_flat(100, side), _flat(noisy, side))) for side, noisy in ((16, 110), (16, 110), (8, 120))]
+    validation = Validation.make(pairs, None, 0, CPU)
+    ten, twenty = 20 * math.log10(255 / 10), 20 * math.log10(255 / 20)
+    assert validation.noisy_psnr() == pytest.approx((2 * ten + twenty) / 3, abs=1e-3)
+    halves = validation.psnr(Halving(100 / 255), None, torch.float32)
+    assert halves == pytest.approx((2 * ten + twenty) / 3 + 20 * math.log10(2), abs=1e-3)
+
+
+def test_the_noise_is_always_the_same_and_fits_into_eight_bits() -> None:
+    images = [_flat(10), _flat(200)]
+    one, other = (Validation.make(images, noise.parse("gaussian:50"), 3, CPU).pairs[0].noisy for _ in range(2))
+    assert torch.equal(one, other)
+    assert torch.equal((one * 255).round() / 255, one)
+    assert one.min() >= 0
+    assert not torch.equal(one, Validation.make(images, noise.parse("gaussian:50"), 4, CPU).pairs[0].noisy)
+
+
+def test_large_images_are_judged_by_their_centre() -> None:
+    image = torch.zeros((1, 300, 201), dtype=torch.uint8)
+    image[:, 86:214, 36:164] = 255
+    (pair,) = Validation.make([image], noise.parse("gaussian:0"), 0, CPU).pairs
+    assert pair.clean.shape == (1, 1, 128, 128)
+    assert pair.clean.min() == 1
+
+
+def test_many_images_are_judged_in_several_batches() -> None:
+    net = Halving(0.5)
+    validation = Validation.make([_flat(100) for _ in range(70)], noise.parse("sp:0.1"), 0, CPU)
+    validation.psnr(net, None, torch.float32)
+    assert net.sizes == [(64, 1, 16, 16), (6, 1, 16, 16)]
