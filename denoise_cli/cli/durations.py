@@ -4,12 +4,15 @@ import re
 
 from denoise_cli.errors import UsageError
 
-_UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_NUMBER = r"(\d+(?:\.\d+)?)"
+_DURATION = re.compile(rf"(?:{_NUMBER}h)?(?:{_NUMBER}m)?(?:{_NUMBER}s?)?")
 
 
 def parse_duration(text: str) -> float:
-    """Seconds from ``90``, ``90s``, ``9m``, ``1.5h`` or ``1h30m``; raises ``UsageError`` for anything else."""
-    parts = re.findall(r"(\d+(?:\.\d+)?)([smh]?)", text)
-    if not parts or "".join(number + unit for number, unit in parts) != text:
+    """Seconds from ``90``, ``90s``, ``9m``, ``1.5h`` or ``1h30m``, more than none; ``UsageError`` for anything else."""
+    match = _DURATION.fullmatch(text)
+    hours, minutes, seconds = (float(part or 0) for part in match.groups()) if match else (0.0, 0.0, 0.0)
+    total = 3600 * hours + 60 * minutes + seconds
+    if not total:
         raise UsageError(f"{text!r} is no duration.", "Write 90s, 9m, 1.5h or 1h30m.")
-    return sum(float(number) * _UNITS[unit or "s"] for number, unit in parts)
+    return total

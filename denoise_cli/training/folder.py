@@ -25,9 +25,11 @@ def discard(folder: Path) -> None:
 def claimed(folder: Path) -> Iterator[None]:
     """Make ``folder`` and keep other runs out of it; remove temporary files that a kill left behind.
 
+    A folder that was made and has stayed empty is removed in the end.
     Raises ``OutputError`` where it cannot be made, or where another process trains there. Where the system has no
     ``flock`` nobody is kept out.
     """
+    existed = folder.exists()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -38,7 +40,11 @@ def claimed(folder: Path) -> Iterator[None]:
         for name in (LAST, SAFE, BEST, LOG, CURVE):
             for part in folder.glob(f".{name}.*{PART_SUFFIX}"):
                 part.unlink(missing_ok=True)
-        yield
+        try:
+            yield
+        finally:
+            if not existed and not any(folder.iterdir()):
+                folder.rmdir()
 
 
 @contextmanager

@@ -19,6 +19,13 @@ def test_what_a_kill_left_behind_is_removed_and_nothing_else(tmp_path: Path) -> 
 def test_the_folder_is_made(tmp_path: Path) -> None:
     with claimed(tmp_path / "runs" / "a"):
         assert (tmp_path / "runs" / "a").is_dir()
+    assert not (tmp_path / "runs" / "a").exists()  # nothing was written
+
+
+def test_a_folder_that_was_there_stays(tmp_path: Path) -> None:
+    with claimed(tmp_path):
+        pass
+    assert tmp_path.is_dir()
 
 
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
