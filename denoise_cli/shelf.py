@@ -22,6 +22,7 @@ class Entry:
     name: str  # model.tag, such as "dt.sp"
     sha256: str
     suits: str  # the noise it is for: "impulses", "gaussian"; "" if it is never chosen by itself
+    noise: str  # it was trained with, such as "gaussian:0..55"
     channels: int
     weights: int  # learnable numbers in the net
     command: str  # that made it

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from denoise_cli import methods, shelf
 from denoise_cli.bench.protocol import BSD68, CBSD68, CIFAR, SET12, Trial, run_trial
-from denoise_cli.inference.choose import GAUSSIAN, IMPULSES
 from denoise_cli.inference.load import load_net
 from denoise_cli.inference.run import Engine, ready
 from denoise_cli.method import Denoiser, Iterative
+from denoise_cli.noise import parse
+from denoise_cli.noise.gaussian import Gaussian
+from denoise_cli.noise.impulse import SaltAndPepper
 from denoise_cli.shapes import pad_to_multiple, to_channels
 
 COUNTS = (1, 3, 5, 10, 20, 50)  # iterations at which recurrent nets are scored
@@ -36,13 +38,18 @@ class Measured:
 
 
 def trials(entry: shelf.Entry) -> list[Trial]:
-    """What an entry is scored on, by the noise it is for and its channels."""
-    if entry.suits == IMPULSES:
+    """What an entry is scored on: by the noise that it was trained with, and its channels.
+
+    Nets for one Gaussian level are scored at that level; all for salt and pepper at every share, seen or not.
+    """
+    noise = parse(entry.noise)
+    if isinstance(noise, SaltAndPepper):
         return [Trial(images, f"sp:{share}", True) for images in (CIFAR, CBSD68) for share in (0.1, 0.3, 0.5)]
-    if entry.suits == GAUSSIAN:
+    if isinstance(noise, Gaussian):
+        low, high = (255 * end for end in (noise.sigma.low, noise.sigma.high))
+        levels = [level for level in (15, 25, 50) if round(low) <= level <= round(high)]
         sets = (CBSD68,) if entry.channels == 3 else (BSD68, SET12)
-        levels = (15, 25, 50)
-        return [Trial(s, f"gaussian:{level:g}", bits) for s in sets for bits in (False, True) for level in levels]
+        return [Trial(name, f"gaussian:{level}", bits) for name in sets for bits in (False, True) for level in levels]
     return []
 
 

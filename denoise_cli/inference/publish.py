@@ -33,6 +33,7 @@ def publish(file: Path, name: str, suits: str, device: str, *, half: bool) -> sh
         name=name,
         sha256=sha256(target.read_bytes()).hexdigest(),
         suits=suits,
+        noise=str(loaded.recipe["noise"]),
         channels=int(loaded.config["channels"]),
         weights=sum(parameter.numel() for parameter in net.parameters()),
         command=provenance["command"],

@@ -9,7 +9,7 @@ _README = Path(__file__).parents[2] / "README.md"
 
 
 def _entry(scores: dict[str, float]) -> shelf.Entry:
-    return shelf.Entry("dt.x", "", "impulses", 3, 27360, "", "", 0, 1.0, "cpu", scores)
+    return shelf.Entry("dt.x", "", "impulses", "sp:0.1", 3, 27360, "", "", 0, 1.0, "cpu", scores)
 
 
 def test_levels_share_a_line_and_budgets_have_their_own() -> None:

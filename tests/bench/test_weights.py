@@ -73,8 +73,10 @@ def test_bench_records_and_then_confirms(run: Path, capsys: pytest.CaptureFixtur
 
 
 def test_recurrent_weights_are_scored_at_every_budget() -> None:
-    impulses = shelf.Entry("dt.sp", "", "impulses", 3, 27360, "", "", 0, 1.0, "cpu")
+    impulses = shelf.Entry("dt.sp", "", "impulses", "sp:0..0.7", 3, 27360, "", "", 0, 1.0, "cpu")
     assert {str(trial).split()[0] for trial in trials(impulses)} == {"cifar10-subset", "cbsd68"}
-    gray = replace(impulses, suits="gaussian", channels=1)
-    assert {str(trial).split()[0] for trial in trials(gray)} == {"bsd68-gray", "set12"}
+    gray = replace(impulses, suits="", noise="gaussian:25", channels=1)
+    assert {str(trial) for trial in trials(gray)} == {
+        f"{images} gaussian:25 {kind}" for images in ("bsd68-gray", "set12") for kind in ("float", "8 bit")
+    }
     assert COUNTS == (1, 3, 5, 10, 20, 50)
