@@ -1,5 +1,6 @@
 """The command line: registers the commands, and turns errors into exit codes in one place."""
 
+import errno
 import os
 import signal
 import sys
@@ -54,7 +55,9 @@ app.add_typer(models, name="models")
 app.add_typer(bench, name="bench")
 app.add_typer(figure, name="figure")
 
-_DEBUG = "DENOISE_DEBUG"
+_DEBUG, _NO_COLOR = "DENOISE_DEBUG", "NO_COLOR"
+_EVERYWHERE = ("-q", "--quiet", "-v", "--verbose", "--debug", "--no-color")  # may stand behind the command too
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
 def _version(wanted: bool) -> None:
@@ -75,7 +78,7 @@ def _main(
 ) -> None:
     screen.set_volume(quiet=quiet, verbose=verbose)
     if no_color:
-        os.environ["NO_COLOR"] = "1"
+        os.environ[_NO_COLOR] = "1"
     if debug:
         os.environ[_DEBUG] = "1"
 
@@ -84,8 +87,20 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line ``argv`` (``sys.argv`` by default) and return its exit code."""
     screen.reset()
     screen.set_volume(quiet=False, verbose=False)
+    before = {name: os.environ.get(name) for name in (_DEBUG, _NO_COLOR)}
     try:
-        app(sys.argv[1:] if argv is None else argv, prog_name="denoise")
+        return _run(_flags_first(sys.argv[1:] if argv is None else argv))
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _run(argv: list[str]) -> int:
+    try:
+        app(argv, prog_name="denoise")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except DenoiseError as error:
@@ -96,11 +111,21 @@ def main(argv: list[str] | None = None) -> int:
     except MemoryError:
         screen.complain("Error: out of memory.\nClose other programs, or take smaller images.")
         return DeviceError.exit_code
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
+            screen.complain(f"Error: the output cannot be written: {error.strerror}.")
+            return OutputError.exit_code
         traceback.print_exc()
         screen.complain("This is a bug in denoise; the lines above say where.")
         return 1
     return 0
+
+
+def _flags_first(argv: list[str]) -> list[str]:
+    """``argv`` with the flags that all commands share in front, where ``--`` does not say that they are names."""
+    end = argv.index("--") if "--" in argv else len(argv)
+    shared = [word for word in argv[:end] if word in _EVERYWHERE]
+    return shared + [word for word in argv[:end] if word not in _EVERYWHERE] + argv[end:]
 
 
 def entry() -> None:

@@ -1,6 +1,7 @@
 """Flags to dataclasses: a flag that was not given keeps the default, one that the method lacks is an error."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
@@ -9,6 +10,8 @@ from denoise_cli.cli.ranges import parse_range
 from denoise_cli.errors import UsageError, did_you_mean
 
 Knobs = TypeVar("Knobs")
+
+_OPTIONAL: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
 
 
 def fill(defaults: Knobs, given: Mapping[str, Any], of: str) -> Knobs:
@@ -22,7 +25,7 @@ def fill(defaults: Knobs, given: Mapping[str, Any], of: str) -> Knobs:
     for name, value in chosen.items():
         if name not in known:
             raise UsageError(f"{of} has no knob {name!r}.", did_you_mean(name, known))
-        _check(name, value, getattr(defaults, name), of)
+        _check(name, value, getattr(defaults, name), str(known[name].type), of)
     return replace(defaults, **chosen)
 
 
@@ -61,11 +64,17 @@ def parse_counts(text: str) -> tuple[int, ...]:
     return tuple(sorted({int(number) for number in numbers}))
 
 
-def _check(name: str, value: object, default: object, of: str) -> None:
-    if default is None:
+def _check(name: str, value: object, default: object, type_name: str, of: str) -> None:
+    """``type_name`` is the field's: a plain type, or an optional one such as ``float | None``."""
+    kind = type(default) if default is not None else _OPTIONAL.get(type_name.partition(" |")[0])
+    if kind is None:
         return
-    fits = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
-    if not fits or (isinstance(value, bool) and not isinstance(default, bool)):
+    fits = isinstance(value, kind) or (kind is float and isinstance(value, int) and not isinstance(value, bool))
+    if kind is int and isinstance(value, bool):
+        fits = False
+    if isinstance(value, float) and not math.isfinite(value):
+        fits = False
+    if not fits:
         wanted = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
-        expected = wanted.get(type(default), type(default).__name__)
-        raise UsageError(f"{of}: {name} cannot be {value!r}.", f"It is {expected}, by default {default!r}.")
+        usual = f", by default {default!r}" if default is not None else ""
+        raise UsageError(f"{of}: {name} cannot be {value!r}.", f"It is {wanted.get(kind, kind.__name__)}{usual}.")

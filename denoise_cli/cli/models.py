@@ -59,8 +59,9 @@ def info(name: Annotated[str, typer.Argument(help="A model, such as dt, or weigh
 
     model, dot, _ = name.partition(".")
     card = methods.find(model)
+    entry = shelf.find(name) if dot else None
     screen.emit(f"{card.name}: {card.summary}\n{card.paper}")
-    if not dot:
+    if entry is None:
         screen.emit(f"config   {json.dumps(asdict(card.config))}\noptions  {json.dumps(asdict(card.options))}")
         if card.recipe is not None:
             screen.emit(f"recipe   {json.dumps(asdict(card.recipe))}")
@@ -68,7 +69,6 @@ def info(name: Annotated[str, typer.Argument(help="A model, such as dt, or weigh
             if entry.model == model:
                 screen.emit(f"weights  {entry.name}: {entry.weights:,} numbers, for {entry.suits or 'special use'}")
         return
-    entry = shelf.find(name)
     loaded = checkpoint.load(shelf.path_of(entry))
     for key, value in asdict(entry).items():
         if key != "scores":

@@ -32,6 +32,14 @@ def quiet() -> bool:
     return _volume.quiet
 
 
+class _Console(Console):
+    """Leaves a closed pipe to ``main``, which ends quietly; rich would exit with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Called where a ``BrokenPipeError`` is being handled."""
+        raise
+
+
 @cache
 def out() -> Console:
     """The console on stdout, for the product: a table, JSON, a path."""
@@ -108,7 +116,7 @@ def progress(description: str, total: float | None) -> Iterator[Bar]:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = Console(stderr=stderr)
+    console = _Console(stderr=stderr)
     if not console.is_terminal or os.environ.get("TERM") == "dumb":
-        return Console(stderr=stderr, width=WIDE, no_color=True, force_terminal=False)
+        return _Console(stderr=stderr, width=WIDE, no_color=True, force_terminal=False)
     return console

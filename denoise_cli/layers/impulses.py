@@ -14,9 +14,9 @@ _DENSITY = (2.0, 4)  # sigma and radius of the window in which neighbours of the
 _FILLING = ((0.5, 2), (1.2, 3), (2.5, 7))  # sigma and radius of the windows that fill a hole, narrow ones first
 _SHARE_LIMIT = 0.95  # a share of 1 would leave nothing to fill from
 _SURROUNDINGS = (1.2, 3)  # sigma and radius of the window that says what is around a pixel
-_LEAP = 0.25  # least distance of salt and pepper that counts from what is around it; half the range in most pictures
-_NEARLY = 0.05  # distance from black or white that is just short of it
-_CLIPPED = 4.5  # pixels at an extreme for each one just short of it, at most, where sigma 75 was clipped
+_LEAP = 0.35  # least distance of salt and pepper that counts from what is around it; half the range in most pictures
+_CLIPPED = ((0.05, 5.0), (0.11, 1.0))  # so near an extreme are pixels just short of it, one for at most so many at it:
+# the first where sigma 75 was clipped, the second where as few as 10 photons were counted
 _STROKES = 1.5  # pixels alike among those that touch, for each one in the ring around those; 1 where they are scattered
 _CHANCE = 0.06  # share of touching pixels alike that may be chance
 _LOPSIDED = 0.02  # share of the rarer kind below which the other is no noise but a drawing
@@ -87,10 +87,12 @@ def salt_and_pepper(noisy: Tensor) -> Tensor:
     dark = (around < 1 - _LEAP) & (sums[:, -1:] > 1e-6)
     white, black = _extremes(noisy)
     salt, pepper = found & dark & (white > 0), found & bright & (black > 0)
-    lowest, highest = noisy.amin(dim=1, keepdim=True), noisy.amax(dim=1, keepdim=True)
-    nearly_salt = dark & (lowest > 1 - _NEARLY) & (white == 0)
-    nearly_pepper = bright & (highest < _NEARLY) & (black == 0)
-    clipped = _CLIPPED * _mean(nearly_salt | nearly_pepper) >= _mean(salt | pepper)
+    short = torch.where(dark, 1 - noisy.amin(dim=1, keepdim=True), torch.inf)  # of white
+    short = torch.minimum(short, torch.where(bright, noisy.amax(dim=1, keepdim=True), torch.inf))  # or of black
+    pixel = 1 / noisy[0, 0].numel()
+    clipped = torch.zeros(len(noisy), dtype=torch.bool, device=noisy.device)
+    for width, most in _CLIPPED:
+        clipped |= most * (_mean((short > 0) & (short < width)) + pixel) >= _mean(salt | pepper)
     touching, near = (sum(_alike(kind, side) for kind in (salt, pepper)) for side in (3, 5))
     strokes = touching / 8 > _STROKES * (near - touching) / 16 + _CHANCE
     lopsided = torch.minimum(_mean(salt), _mean(pepper)) < _LOPSIDED * _mean(salt | pepper)
@@ -104,7 +106,7 @@ def _mean(mask: Tensor) -> Tensor:
 
 
 def _alike(mask: Tensor, side: int) -> Tensor:
-    """How many other pixels of ``mask`` (N, 1, H, W) a pixel of it has in a square of ``side`` around, on average: (N,)."""
+    """How many others of ``mask`` (N, 1, H, W) a pixel of it has in the square of ``side`` around, on average: (N,)."""
     counts = side * side * functional.avg_pool2d(mask.float(), side, 1, side // 2) - 1
     return (counts * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp_min(1)
 

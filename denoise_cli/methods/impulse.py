@@ -7,8 +7,17 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share
+from denoise_cli.layers.impulses import (
+    FILL_RADIUS,
+    FIND_RADIUS,
+    fill,
+    find_impulses,
+    impulse_share,
+    salt_and_pepper,
+)
 from denoise_cli.method import Method
+
+_LEAST_SHARE = 0.002  # of impulses in a channel alone
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,7 @@ class Options:
     """What to take for granted."""
 
     share: float | None = None  # share of impulses among the pixels; measured where it is not given
+    apart: bool | None = None  # whether each channel has impulses of its own; measured where it is not given
 
 
 class Impulse:
@@ -33,17 +43,33 @@ class Impulse:
         pass
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """The share of impulses measured on the whole image (1, C, H, W), unless given."""
-        return options if options.share is not None else replace(options, share=impulse_share(noisy).mean().item())
+        """What is not given is measured on the whole image (1, C, H, W)."""
+        apart = _come_apart(noisy) if options.apart is None else options.apart
+        share = impulse_share(_split(noisy) if apart else noisy).mean().item()
+        return replace(options, apart=apart, share=share if options.share is None else options.share)
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
-        share = impulse_share(noisy) if options.share is None else options.share
-        return fill(noisy, ~find_impulses(noisy, share)).clamp(0, 1)
+        images = _split(noisy) if options.apart else noisy
+        share = impulse_share(images) if options.share is None else options.share
+        return fill(images, ~find_impulses(images, share)).clamp(0, 1).reshape(noisy.shape)
 
     def reach(self, options: Options) -> int:
         """The widest window of the filling, from a pixel whose being an impulse depends on its own window."""
         return FILL_RADIUS + FIND_RADIUS
+
+
+def _split(image: Tensor) -> Tensor:
+    """Each channel as an image of its own: (N * C, 1, H, W)."""
+    return image.flatten(0, 1).unsqueeze(1)
+
+
+def _come_apart(noisy: Tensor) -> bool:
+    """Whether the channels of images (N, C, H, W) have far more impulses than all channels have at once."""
+    if noisy.shape[1] == 1:
+        return False
+    apart, together = salt_and_pepper(_split(noisy)).mean().item(), salt_and_pepper(noisy).mean().item()
+    return apart > 2 * together + _LEAST_SHARE
 
 
 METHOD = Method(
