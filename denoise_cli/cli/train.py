@@ -33,11 +33,13 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Patches a step.")] = None,
     patch: Annotated[int | None, typer.Option(help="Side of the patches, pixels.")] = None,
     rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    loss: Annotated[str | None, typer.Option(help="l1, mse or charbonnier.")] = None,
+    loss: Annotated[str | None, typer.Option(help="l1, mse, charbonnier or log-mse.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, patches and noise.")] = None,
     settings: flags.Settings = None,
-    validation: Annotated[int, typer.Option("--val", help="Images kept out of training to measure PSNR on.")] = 32,
-    limit: Annotated[int | None, typer.Option("--limit", help="Use only so many images of each --data.")] = None,
+    validation: Annotated[
+        int, typer.Option("--val", min=1, help="Images kept out of training to measure PSNR on.")
+    ] = 32,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use only so many images of each --data.")] = None,
     time_limit: Annotated[
         str | None, typer.Option("--time-limit", help="Stop after 90s, 9m, 1.5h; the same command goes on.")
     ] = None,
