@@ -29,7 +29,10 @@ _AT_MOST_ONE = ("ema", "eight_bit")
 
 @dataclass(frozen=True)
 class Run:
-    """All that defines a run. Two runs with the same fields end in the same weights on the same CPU."""
+    """All that defines a run.
+
+    Two runs with the same fields end in the same weights on the same CPU with the same number of threads.
+    """
 
     model: str
     config: Any
