@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
+from denoise_cli.errors import UsageError
 from denoise_cli.layers.impulses import (
     FILL_RADIUS,
     FIND_RADIUS,
@@ -43,7 +44,9 @@ class Impulse:
         pass
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """What is not given is measured on the whole image (1, C, H, W)."""
+        """What is not given is measured on the whole image (1, C, H, W); raises ``UsageError`` for a wrong share."""
+        if options.share is not None and not 0 <= options.share < 1:
+            raise UsageError(f"impulse: share cannot be {options.share}.", "It is a share from 0 to below 1.")
         apart = _come_apart(noisy) if options.apart is None else options.apart
         share = impulse_share(_split(noisy) if apart else noisy).mean().item()
         return replace(options, apart=apart, share=share if options.share is None else options.share)

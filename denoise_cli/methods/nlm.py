@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from denoise_cli.errors import UsageError
 from denoise_cli.image import load_opencv
 from denoise_cli.method import Method
 from denoise_cli.noise.estimate import gaussian_sigma
@@ -41,7 +42,14 @@ class NonLocalMeans:
         pass
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """The noise measured on the whole image (1, C, H, W), unless given."""
+        """The noise measured on the whole image (1, C, H, W), unless given; raises ``UsageError`` for wrong knobs."""
+        for name in ("patch", "window"):
+            if getattr(options, name) < 1 or getattr(options, name) % 2 == 0:
+                raise UsageError(f"nlm: {name} cannot be {getattr(options, name)}.", "It is odd: 3, 5, 7 ...")
+        for name in ("sigma", "strength"):
+            value = getattr(options, name)
+            if value is not None and value < 0:
+                raise UsageError(f"nlm: {name} cannot be {value}.", "It is 0 or more.")
         return options if options.sigma is not None else replace(options, sigma=gaussian_sigma(noisy).mean().item())
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:

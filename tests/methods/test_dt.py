@@ -1,0 +1,108 @@
+"""The deep-thinking net."""
+
+import pytest
+import torch
+
+from denoise_cli.errors import UsageError
+from denoise_cli.layers.impulses import find_impulses, impulse_share
+from denoise_cli.methods.dt import METHOD, Config, DeepThinking, Options, Progressive
+from denoise_cli.noise import Gaussian, parse, stored
+from denoise_cli.noise.pair import Pair
+
+
+def scenes(count: int, side: int, generator: torch.Generator) -> torch.Tensor:
+    """Smooth random colour images in (0, 1)."""
+    coarse = torch.rand((count, 3, 4, 4), generator=generator)
+    return torch.nn.functional.interpolate(coarse, size=(side, side), mode="bicubic").clamp(0.1, 0.9)
+
+
+def net_of(config: Config) -> DeepThinking:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return DeepThinking(config)
+
+
+def test_the_published_number_of_weights() -> None:
+    assert sum(weights.numel() for weights in net_of(Config()).parameters()) == 27_360
+    assert sum(weights.numel() for weights in net_of(Config(recall="impulses")).parameters()) == 27_360
+    assert METHOD.config == Config()
+
+
+@pytest.mark.parametrize("recall", ["noisy", "impulses"])
+def test_more_iterations_go_on_where_fewer_ended(recall: str) -> None:
+    net = net_of(Config(width=6, recall=recall)).eval().requires_grad_(False)
+    clean = scenes(1, 24, torch.Generator().manual_seed(0))
+    noisy = parse("sp:0.2")(clean, torch.Generator().manual_seed(1)).noisy
+    options = net.settle(noisy, Options())
+    one, three = net.estimates(noisy, options, (1, 3))
+    for count, estimate in ((1, one), (3, three)):
+        alone = net.denoise(noisy, Options(iters=count, share=options.share))
+        assert torch.equal(alone, estimate)
+    assert not torch.equal(one, three)
+
+
+def test_pixels_that_are_no_impulses_stay_as_they_are() -> None:
+    net = net_of(Config(width=6, recall="impulses")).eval().requires_grad_(False)
+    clean = scenes(1, 24, torch.Generator().manual_seed(0))
+    noisy = parse("sp:0.3")(clean, torch.Generator().manual_seed(1)).noisy
+    known = (noisy == clean).all(dim=1, keepdim=True).expand_as(noisy)
+    estimate = net.denoise(noisy, net.settle(noisy, Options(iters=7)))
+    assert torch.equal(estimate[known], clean[known])
+    assert (find_impulses(noisy, impulse_share(noisy)).expand_as(noisy) == ~known).all()
+    assert (estimate[~known] != noisy[~known]).float().mean() > 0.99
+
+
+def test_the_share_is_measured_unless_given() -> None:
+    net = net_of(Config(width=6, recall="impulses"))
+    noisy = parse("sp:0.3")(scenes(1, 64, torch.Generator().manual_seed(0)), torch.Generator().manual_seed(1)).noisy
+    measured = net.settle(noisy, Options()).share
+    assert measured == pytest.approx(0.3, abs=0.03)
+    assert net.settle(noisy, Options(share=0.5)).share == 0.5
+    assert net_of(Config(width=6)).settle(noisy, Options()) == Options()
+
+
+def test_a_recall_that_does_not_exist() -> None:
+    with pytest.raises(UsageError, match=r"no recall 'impulse'.\nDid you mean 'impulses'"):
+        DeepThinking(Config(recall="impulse"))
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
+def test_the_loss_is_drawn_from_the_generator_alone(alpha: float) -> None:
+    net = net_of(Config(width=6))
+    recipe = Progressive(noise="sp:0.1", patch=16, batch=2, steps=1, alpha=alpha, max_iters=2, free_iters=2, loss="mse")
+    clean = scenes(2, 16, torch.Generator().manual_seed(0))
+    pair = parse(recipe.noise)(clean, torch.Generator().manual_seed(1))
+    values = [net.loss(pair, recipe, torch.Generator().manual_seed(seed)).item() for seed in (3, 3)]
+    assert values[0] == values[1]
+    if alpha == 0.0:  # all iterations, the last one judged (equation 4)
+        last = list(zip(range(2), net.think(pair.noisy, Options()), strict=False))[-1][1]
+        assert values[0] == pytest.approx((last.estimate - clean).square().mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("recall", "noise"), [("noisy", "gaussian:25"), ("impulses", "sp:0.2")])
+def test_a_short_training_beats_the_noisy_image(recall: str, noise: str) -> None:
+    net = net_of(Config(width=12, recall=recall))
+    recipe = Progressive(noise=noise, patch=24, batch=4, steps=40, max_iters=3, free_iters=2, loss="log-mse")
+    optimiser = torch.optim.Adam(net.parameters(), lr=4e-3)
+    generator = torch.Generator().manual_seed(0)
+    kind = parse(noise)
+    for _ in range(recipe.steps):
+        pair = kind(scenes(recipe.batch, recipe.patch, generator), generator)
+        optimiser.zero_grad()
+        net.loss(pair, recipe, generator).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+    net.eval().requires_grad_(False)
+    pair = kind(scenes(4, 32, generator), generator)
+    noisy = stored(pair.noisy)
+    before = (noisy - pair.clean).square().mean()
+    for count, estimate in zip((2, 4), net.estimates(noisy, Options(), (2, 4)), strict=True):
+        after = (estimate - pair.clean).square().mean()
+        assert after < 0.6 * before, f"{count} iterations: {after:.5f} of {before:.5f}"
+
+
+def test_noise_words_fit_the_recipe() -> None:
+    assert METHOD.recipe is not None
+    kind = parse(METHOD.recipe.noise)
+    assert isinstance(kind, Gaussian)
+    assert isinstance(kind(torch.full((1, 3, 8, 8), 0.5), torch.Generator().manual_seed(0)), Pair)
