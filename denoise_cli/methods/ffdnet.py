@@ -1,0 +1,119 @@
+"""FFDNet: one net for every noise level, which it is told by a map, on an image folded to half its size.
+
+Kai Zhang, Wangmeng Zuo, Lei Zhang, "FFDNet: Toward a Fast and Flexible Solution for CNN-based Image Denoising", IEEE
+Transactions on Image Processing, 2018.
+"""
+
+from dataclasses import dataclass, replace
+from math import isfinite, sqrt
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from denoise_cli import losses
+from denoise_cli.errors import UsageError
+from denoise_cli.layers.reach import reach_of
+from denoise_cli.method import Method, Recipe
+from denoise_cli.noise import Pair
+from denoise_cli.noise.estimate import gaussian_sigma
+
+_GRAY, _COLOUR = (15, 64), (12, 96)  # depth and features
+
+
+@dataclass(frozen=True)
+class Config:
+    """The shape of the net."""
+
+    channels: int = 3  # 1 gray, 3 colour
+    depth: int | None = None  # convolutions; None: 15 for gray, 12 for colour
+    features: int | None = None  # None: 64 for gray, 96 for colour
+
+
+@dataclass(frozen=True)
+class Options:
+    """What can be turned at run time."""
+
+    sigma: float | None = None  # standard deviation of the noise on [0, 1], or 0..255 if above 1; measured if not given
+
+
+class FFDNet(nn.Module):
+    """Predicts the image itself; 485,316 weights for gray, 852,108 for colour at the published sizes."""
+
+    stride = 2
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.channels = config.channels
+        published = _GRAY if config.channels == 1 else _COLOUR
+        depth = published[0] if config.depth is None else config.depth
+        width = published[1] if config.features is None else config.features
+        folded = 4 * config.channels
+        layers: list[nn.Module] = [_conv(folded + 1, width), nn.ReLU(inplace=True)]
+        for _ in range(depth - 2):
+            layers += [_conv(width, width), nn.ReLU(inplace=True)]
+        self.fold = nn.PixelUnshuffle(2)
+        self.layers = nn.Sequential(*layers, _conv(width, folded, gain=1))
+        self.unfold = nn.PixelShuffle(2)
+
+    def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
+        """The estimate, not clipped: (N, C, H, W), H and W even, from noisy images of that shape.
+
+        ``sigma`` on [0, 1] is a level for each image, (N or 1, 1, 1, 1), or a map, (N or 1, 1, H, W).
+        """
+        folded = self.fold(noisy)  # (N, 4 C, H / 2, W / 2)
+        levels = functional.avg_pool2d(sigma, 2) if sigma.shape[-2:] == noisy.shape[-2:] else sigma
+        levels = levels.to(folded.dtype).expand(len(folded), 1, *folded.shape[-2:])
+        return self.unfold(self.layers(torch.cat((folded, levels), dim=1)))  # type: ignore[no-any-return]
+
+    def settle(self, noisy: Tensor, options: Options) -> Options:
+        """The noise on [0, 1], measured on the whole image (1, C, H, W) unless given.
+
+        Raises ``UsageError`` for a level below 0.
+        """
+        sigma = _measured(noisy).mean().item() if options.sigma is None else options.sigma
+        if not (isinstance(sigma, int | float) and isfinite(sigma) and sigma >= 0):
+            raise UsageError(
+                f"ffdnet: {sigma!r} is no noise level.", "It is a number: up to 1 on [0, 1], above on 0..255."
+            )
+        return replace(options, sigma=sigma / 255 if sigma > 1 else sigma)
+
+    def denoise(self, noisy: Tensor, options: Options) -> Tensor:
+        """The estimate in [0, 1]: (N, C, H, W); a level that is not given is measured on each image."""
+        if options.sigma is None:
+            sigma = _measured(noisy)[:, None, None, None]
+        else:
+            level = options.sigma / 255 if options.sigma > 1 else options.sigma
+            sigma = torch.full((1, 1, 1, 1), level, device=noisy.device)
+        return self(noisy, sigma).clamp(0, 1)  # type: ignore[no-any-return]
+
+    def reach(self, options: Options) -> int:
+        """Two pixels for each 3x3 convolution at half size, and one within a folded pixel."""
+        return reach_of(self.fold, self.layers, self.unfold, stride=self.stride)
+
+    def loss(self, pair: Pair, recipe: Recipe, generator: Generator) -> Tensor:
+        """The recipe's loss between estimate and clean images, where the net is told the true level."""
+        return losses.find(recipe.loss)(self(pair.noisy, pair.sigma), pair.clean)
+
+
+def _measured(noisy: Tensor) -> Tensor:
+    """The level of each image (N, C, H, W), as (N,); at most 1, which only impulses exceed."""
+    return gaussian_sigma(noisy).clamp(max=1)
+
+
+def _conv(inputs: int, outputs: int, gain: float = sqrt(2)) -> nn.Conv2d:
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+    nn.init.orthogonal_(conv.weight, gain=gain)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return conv
+
+
+METHOD = Method(
+    make=FFDNet,
+    config=Config(),
+    options=Options(),
+    summary="one net for every noise level, which it is told or measures",
+    paper="Zhang, Zuo, Zhang: FFDNet: Toward a Fast and Flexible Solution for CNN-based Image Denoising, IEEE TIP 2018",
+    recipe=Recipe(noise="gaussian:0..75", patch=64, batch=64, steps=100_000, rate=5e-4),
+)
