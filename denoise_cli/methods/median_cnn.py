@@ -1,0 +1,117 @@
+"""A residual net with median layers between its convolutions, for salt and pepper.
+
+Luming Liang, Sen Deng, Lionel Gueguen, Mingqiang Wei, Xinming Wu, Jing Qin, "Convolutional Neural Network with Median
+Layers for Denoising Salt-and-Pepper Contaminations", Neurocomputing, 2021. The median layers of the released code pass
+their input on unchanged; these filter, and mirror the border instead of filling it with black.
+"""
+
+from dataclasses import dataclass
+
+from torch import Generator, Tensor, nn
+
+from denoise_cli import losses
+from denoise_cli.layers.median import MedianLayer
+from denoise_cli.layers.reach import reach_of
+from denoise_cli.method import Method, Recipe
+from denoise_cli.noise import Pair
+
+
+@dataclass(frozen=True)
+class Config:
+    """The shape of the net."""
+
+    channels: int = 3  # 1 gray, 3 colour
+    features: int = 64
+    stages: int = 32  # of three convolutions each; a median layer follows each of the first half
+    window: int = 5  # side of the medians, odd, pixels
+    median: bool = True  # False: without any median, as the released code in fact is
+
+
+@dataclass(frozen=True)
+class Options:
+    """Nothing to turn at run time."""
+
+
+class MedianCNN(nn.Module):
+    """Two medians, a convolution, the stages, a convolution; predicts the image; 3,563,011 weights for colour."""
+
+    stride = 1
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        self.channels = config.channels
+        width = config.features
+        medians: list[nn.Module] = [MedianLayer(config.window), MedianLayer(config.window)] if config.median else []
+        first = [_conv(config.channels, width, orthogonal=True), nn.PReLU(width, init=0.0)]
+        stages: list[nn.Module] = []
+        for index in range(config.stages):
+            stages += _stage(width)
+            if config.median and index < config.stages // 2:
+                stages.append(MedianLayer(config.window))
+        self.layers = nn.Sequential(*medians, *first, *stages, _conv(width, config.channels, orthogonal=True))
+        filtered = sum(isinstance(layer, MedianLayer) for layer in self.layers)
+        self.farthest = reach_of(self.layers) + filtered * (config.window // 2)
+
+    def forward(self, noisy: Tensor) -> Tensor:
+        """The estimate, not clipped: (N, C, H, W) from noisy images of that shape."""
+        return self.layers(noisy)  # type: ignore[no-any-return]
+
+    def settle(self, noisy: Tensor, options: Options) -> Options:
+        """Nothing is left open."""
+        return options
+
+    def denoise(self, noisy: Tensor, options: Options) -> Tensor:
+        """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
+        return self(noisy).clamp(0, 1)  # type: ignore[no-any-return]
+
+    def reach(self, options: Options) -> int:
+        """One pixel for each 3x3 convolution, half a window for each median: 134 at the published size."""
+        return self.farthest
+
+    def loss(self, pair: Pair, recipe: Recipe, generator: Generator) -> Tensor:
+        """The recipe's loss between estimate and clean images."""
+        return losses.find(recipe.loss)(self(pair.noisy), pair.clean)
+
+
+class _Residual(nn.Module):
+    """``z + BN(conv(PReLU(BN(conv(z)))))``, with nothing after the sum."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.inner = nn.Sequential(
+            _conv(width, width),
+            nn.BatchNorm2d(width, eps=1e-3, momentum=0.01),
+            nn.PReLU(width, init=0.0),
+            _conv(width, width),
+            nn.BatchNorm2d(width, eps=1e-3, momentum=0.01),
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.inner(features)  # type: ignore[no-any-return]
+
+
+def _stage(width: int) -> list[nn.Module]:
+    """A convolution and a residual block of two."""
+    norm = nn.BatchNorm2d(width, eps=1e-4, momentum=0.01)
+    return [_conv(width, width, orthogonal=True), norm, nn.ReLU(inplace=True), _Residual(width)]
+
+
+def _conv(inputs: int, outputs: int, *, orthogonal: bool = False) -> nn.Conv2d:
+    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+    if orthogonal:
+        nn.init.orthogonal_(conv.weight)
+    else:
+        nn.init.kaiming_normal_(conv.weight, nonlinearity="relu")
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return conv
+
+
+METHOD = Method(
+    make=MedianCNN,
+    config=Config(),
+    options=Options(),
+    summary="residual net with median layers, for salt and pepper",
+    paper="Liang, Deng, Gueguen, Wei, Wu, Qin: Convolutional Neural Network with Median Layers, Neurocomputing 2021",
+    recipe=Recipe(noise="sp:0..0.9", patch=70, batch=16, steps=100_000, loss="mse"),
+)

@@ -1,0 +1,64 @@
+"""The net with median layers: its weights, that its medians filter, its reach, and that it learns."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from denoise_cli.layers.folding import fold_batch_norm
+from denoise_cli.layers.median import MedianLayer
+from denoise_cli.methods.median_cnn import METHOD, Config, MedianCNN
+
+
+@pytest.mark.parametrize("median", [True, False])
+def test_as_many_weights_as_published(median: bool) -> None:
+    assert sum(weight.numel() for weight in MedianCNN(Config(median=median)).parameters()) == 3_563_011
+
+
+def test_two_medians_come_first_and_one_after_each_stage_of_the_first_half() -> None:
+    places = [place for place, layer in enumerate(MedianCNN(Config()).layers) if isinstance(layer, MedianLayer)]
+    assert places == [0, 1, *range(8, 8 + 16 * 5, 5)]
+    assert not any(isinstance(layer, MedianLayer) for layer in MedianCNN(Config(median=False)).layers)
+
+
+def test_the_medians_filter() -> None:
+    image = torch.full((1, 3, 11, 11), 0.5)
+    speckled = image.clone()
+    speckled[..., 3, 4], speckled[..., 7, 7] = 1, 0
+    for median in (True, False):
+        net = MedianCNN(Config(features=4, stages=2, median=median)).eval()
+        with torch.no_grad():
+            assert torch.equal(net(speckled), net(image)) == median
+
+
+def test_batch_norm_can_be_folded() -> None:
+    net = MedianCNN(Config(features=4, stages=2)).train()
+    noisy = torch.rand((2, 3, 12, 12), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        net(noisy)
+        estimate = net.eval()(noisy)
+        folded = fold_batch_norm(net)
+        assert not any(isinstance(layer, torch.nn.BatchNorm2d) for layer in folded.modules())
+        assert torch.allclose(folded(noisy), estimate, atol=1e-5)
+    assert net.reach(METHOD.options) == 2 * 2 + 2 + 1 + 2 * 3 + 1
+
+
+def test_the_reach_is_exact_without_medians(measured_reach: Callable[..., int]) -> None:
+    net = MedianCNN(Config(features=3, stages=2, median=False))
+    assert measured_reach(net, METHOD.options, net.__call__) == net.reach(METHOD.options) == 8
+    assert MedianCNN(Config()).reach(METHOD.options) == 2 * 2 + 1 + 32 * 3 + 16 * 2 + 1
+
+
+def test_nothing_beyond_the_reach_matters_with_medians() -> None:
+    net = MedianCNN(Config(features=3, stages=2)).eval()
+    reach = net.reach(METHOD.options)
+    noisy = torch.rand((1, 3, 9, reach + 20), generator=torch.Generator().manual_seed(0))
+    other = noisy.clone()
+    other[..., :10] = 1 - other[..., :10]
+    with torch.no_grad():
+        change = (net(other) - net(noisy)).abs().amax(dim=(0, 1, 2))
+    assert change[:10].min() > 0 and change[10 + reach :].max() == 0
+
+
+def test_a_few_steps_beat_the_noisy_images(gain: Callable[..., float]) -> None:
+    assert gain(METHOD, "sp:0.3", steps=60, rate=1e-2, features=8, stages=2) > 5
