@@ -1,0 +1,61 @@
+"""CBDNet: its weights, its losses, that the level reaches the second net, its reach, and that it learns."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch.nn import functional
+
+from denoise_cli.methods.cbdnet import METHOD, CBDNet, Config, asymmetric, total_variation
+from denoise_cli.noise import Pair
+
+
+def test_as_many_weights_as_published() -> None:
+    net = CBDNet(Config())
+    assert sum(weight.numel() for weight in net.estimator.parameters()) == 29_507
+    assert sum(weight.numel() for weight in net.parameters()) == 4_365_382
+
+
+def test_levels_too_low_weigh_more() -> None:
+    sigma = torch.tensor([0.3, 0.3])
+    assert asymmetric(torch.tensor([0.1, 0.3]), sigma, 0.3).item() == pytest.approx(0.7 * 0.04 / 2)
+    assert asymmetric(torch.tensor([0.5, 0.3]), sigma, 0.3).item() == pytest.approx(0.3 * 0.04 / 2)
+
+
+def test_total_variation_by_hand() -> None:
+    level = torch.tensor([[0.0, 1.0], [3.0, 6.0]])[None, None]
+    assert total_variation(level).item() == (9 + 25) / 2 + (1 + 9) / 2
+    assert total_variation(torch.full((2, 3, 4, 5), 0.7)).item() == 0
+
+
+def test_the_loss_is_the_sum_of_three() -> None:
+    torch.manual_seed(0)
+    net = CBDNet(Config(estimator=4, features=4))
+    pair = Pair(torch.rand(2, 3, 8, 8), torch.rand(2, 3, 8, 8), torch.tensor([0.1, 0.3]).reshape(2, 1, 1, 1))
+    with torch.no_grad():
+        estimate, level = net(pair.noisy)
+        recipe = replace(METHOD.recipe, asymmetric=2.0, variation=3.0)
+        expected = functional.mse_loss(estimate, pair.clean) + 3 * total_variation(level)
+        expected = expected + 2 * asymmetric(level, pair.sigma.expand(2, 3, 8, 8), 0.3)
+        assert net.loss(pair, recipe, torch.Generator()).item() == pytest.approx(expected.item())
+
+
+def test_the_level_is_never_negative_and_reaches_the_estimate() -> None:
+    torch.manual_seed(0)
+    net = CBDNet(Config(estimator=4, features=4)).eval()
+    noisy = torch.rand(1, 3, 8, 8)
+    with torch.no_grad():
+        estimate, level = net(noisy)
+        net.estimator[-2].bias.add_(1.0)
+        other, higher = net(noisy)
+    assert level.min() >= 0 and higher.mean() > level.mean() and not torch.equal(estimate, other)
+
+
+def test_the_reach_is_exact(measured_reach: Callable[..., int]) -> None:
+    net = CBDNet(Config(channels=1, estimator=2, features=2))
+    assert measured_reach(net, METHOD.options, lambda noisy: net(noisy)[0]) == net.reach(METHOD.options) == 48
+
+
+def test_a_few_steps_beat_the_noisy_images(gain: Callable[..., float]) -> None:
+    assert gain(METHOD, "gaussian:50", steps=100, channels=1, estimator=4, features=8) > 3
