@@ -15,18 +15,18 @@ _OPTIONAL: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": s
 
 
 def fill(defaults: Knobs, given: Mapping[str, Any], of: str) -> Knobs:
-    """``defaults`` (a frozen dataclass) with the values in ``given`` that are not ``None``.
+    """``defaults`` (a frozen dataclass) with the values in ``given``.
 
-    Raises ``UsageError`` for a name that ``defaults`` does not have; ``of`` says whose knobs they are.
+    Raises ``UsageError`` for a name that ``defaults`` does not have, or a value of another type, ``None`` included where
+    the field is not optional; ``of`` says whose knobs they are.
     """
     assert is_dataclass(defaults) and not isinstance(defaults, type)
     known = {field.name: field for field in fields(defaults)}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    for name, value in chosen.items():
+    for name, value in given.items():
         if name not in known:
             raise UsageError(f"{of} has no knob {name!r}.", did_you_mean(name, known))
         _check(name, value, getattr(defaults, name), str(known[name].type), of)
-    return replace(defaults, **chosen)
+    return replace(defaults, **given)
 
 
 def parse_settings(settings: list[str]) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def parse_counts(text: str) -> tuple[int, ...]:
 def _check(name: str, value: object, default: object, type_name: str, of: str) -> None:
     """``type_name`` is the field's: a plain type, or an optional one such as ``float | None``."""
     kind = type(default) if default is not None else _OPTIONAL.get(type_name.partition(" |")[0])
-    if kind is None:
+    if kind is None or (value is None and type_name.endswith("| None")):
         return
     fits = isinstance(value, kind) or (kind is float and isinstance(value, int) and not isinstance(value, bool))
     if kind is int and isinstance(value, bool):

@@ -79,7 +79,8 @@ def train(
     shares = knobs.split(knobs.parse_settings(settings or []), card.config, card.recipe, of=of)
     config = knobs.fill(card.config, shares[0], of)
     given = {"noise": noise, "steps": steps, "batch": batch, "patch": patch, "rate": rate, "loss": loss, "seed": seed}
-    recipe = knobs.fill(card.recipe, given | shares[1], of)
+    chosen = {name: value for name, value in given.items() if value is not None}
+    recipe = knobs.fill(card.recipe, chosen | shares[1], of)
     check(recipe)
     kind = None if recipe.noise == PAIRS else parse(recipe.noise)
     seconds = parse_duration(time_limit) if time_limit else float("inf")

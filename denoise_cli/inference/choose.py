@@ -1,6 +1,6 @@
 """Which of the shipped weights suit an image, by a look at its noise."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -39,12 +39,12 @@ def look(image: Image) -> Look:
     return Look(salt_and_pepper(noisy).item(), gaussian_sigma(noisy).item())
 
 
-def choose(seen: Look, channels: int, accept: Callable[[shelf.Entry], bool]) -> shelf.Entry:
-    """The best weights for what was seen: those for as many channels first, in the order of the index.
+def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.Entry:
+    """The best of ``entries`` for what was seen: those for as many channels first, then in their order.
 
-    ``accept`` says which weights may be taken; raises ``WeightsError`` where none suit.
+    Raises ``WeightsError`` where none suit.
     """
-    able = [entry for entry in shelf.entries() if entry.suits == seen.suits and accept(entry)]
+    able = [entry for entry in entries if entry.suits == seen.suits]
     fitting = [entry for entry in able if entry.channels == channels]
     if not able:
         raise WeightsError(

@@ -55,6 +55,7 @@ class Workbench:
             if wish.file is not None or "." in name or card.recipe is None:
                 self._fixed = name
                 self._engine(name)
+        self._able = [entry for entry in shelf.entries() if self._accepts(entry)] if self._fixed is None else []
 
     def choose(self, image: Image) -> Choice:
         """The engine for ``image``.
@@ -64,7 +65,7 @@ class Workbench:
         if self._fixed is not None:
             return Choice(self._engine(self._fixed), self._fixed, None)
         seen = look(image)
-        entry = choose(seen, image.channels, self._accepts)
+        entry = choose(seen, image.channels, self._able)
         return Choice(self._engine(entry.name), entry.name, seen)
 
     def _accepts(self, entry: shelf.Entry) -> bool:

@@ -38,10 +38,9 @@ def impulse_share(noisy: Tensor) -> Tensor:
 def find_impulses(noisy: Tensor, share: Tensor | float) -> Tensor:
     """Where the impulses are, (N, 1, H, W) of bool, in images (N, C, H, W) with ``share`` of them, (N, 1, 1, 1)."""
     found = torch.zeros_like(noisy[:, :1], dtype=torch.bool)
-    kernel = _gaussian(*_DENSITY, True).to(noisy.device)
-    weight = functional.conv2d(torch.ones_like(noisy[:1, :1], dtype=torch.float32), kernel, padding=_DENSITY[1])
+    weight = _sums(torch.ones_like(noisy[:1, :1], dtype=torch.float32), *_DENSITY, hollow=True)
     for extreme in _extremes(noisy):
-        density = functional.conv2d(extreme, kernel, padding=_DENSITY[1]) / weight
+        density = _sums(extreme, *_DENSITY, hollow=True) / weight
         saturated = (density - share / 2) / (1 - share)  # share of the clean neighbours that are this extreme
         found |= (extreme > 0) & (saturated < 0.1 + 1.7 * share)
     return found
@@ -59,8 +58,7 @@ def fill(image: Tensor, known: Tensor) -> Tensor:
     filled = torch.full_like(image, 0.5)
     missing = ~known
     for sigma, radius in _FILLING:
-        kernel = _gaussian(sigma, radius, False).to(image.device).expand(channels + 1, 1, -1, -1)
-        sums = functional.conv2d(signal, kernel, padding=radius, groups=channels + 1)
+        sums = _sums(signal, sigma, radius)
         reached = missing & (sums[:, channels:] > 1e-6)
         filled = torch.where(reached, sums[:, :channels] / sums[:, channels:].clamp_min(1e-6), filled)
         missing &= ~reached
@@ -78,10 +76,7 @@ def salt_and_pepper(noisy: Tensor) -> Tensor:
     """
     found = find_impulses(noisy, impulse_share(noisy))
     known = (~found).float()
-    kernel = _gaussian(*_SURROUNDINGS, True).to(noisy.device).expand(noisy.shape[1] + 1, 1, -1, -1)
-    sums = functional.conv2d(
-        torch.cat((noisy * known, known), dim=1), kernel, padding=_SURROUNDINGS[1], groups=len(kernel)
-    )
+    sums = _sums(torch.cat((noisy * known, known), dim=1), *_SURROUNDINGS, hollow=True)
     around = (sums[:, :-1] / sums[:, -1:].clamp_min(1e-6)).mean(dim=1, keepdim=True)  # (N, 1, H, W)
     bright = (around > _LEAP) & (sums[:, -1:] > 1e-6)
     dark = (around < 1 - _LEAP) & (sums[:, -1:] > 1e-6)
@@ -117,11 +112,23 @@ def _extremes(noisy: Tensor) -> tuple[Tensor, Tensor]:
     return white, black
 
 
+def _sums(image: Tensor, sigma: float, radius: int, *, hollow: bool = False) -> Tensor:
+    """Sums over a Gaussian window, channel by channel: (N, C, H, W) to the same; what lies outside counts as 0.
+
+    In the image's own precision, also where autocast is on: half of it would move pixels that are compared.
+    """
+    channels = image.shape[1]
+    kernel = _gaussian(sigma, radius, hollow).to(image).expand(channels, 1, -1, -1)
+    with torch.autocast(image.device.type, enabled=False):
+        return functional.conv2d(image, kernel, padding=radius, groups=channels)
+
+
 @lru_cache
 def _gaussian(sigma: float, radius: int, hollow: bool) -> Tensor:
     """An unnormalised Gaussian of shape (1, 1, K, K); ``hollow``: without its centre."""
-    squares = torch.arange(-radius, radius + 1).float().square()
-    kernel = torch.exp(-(squares[:, None] + squares[None, :]) / (2 * sigma * sigma))
-    if hollow:
-        kernel[radius, radius] = 0
-    return kernel[None, None]
+    with torch.inference_mode(False):  # it is kept, and may be needed for training next
+        squares = torch.arange(-radius, radius + 1).float().square()
+        kernel = torch.exp(-(squares[:, None] + squares[None, :]) / (2 * sigma * sigma))
+        if hollow:
+            kernel[radius, radius] = 0
+        return kernel[None, None]

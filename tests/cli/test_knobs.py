@@ -23,7 +23,13 @@ class Others:
 
 
 def test_what_is_not_given_keeps_its_default() -> None:
-    assert knobs.fill(Knobs(), {"iters": None, "word": None}, "it") == Knobs()
+    assert knobs.fill(Knobs(), {}, "it") == Knobs()
+
+
+def test_none_is_a_value_of_optional_fields_only() -> None:
+    assert knobs.fill(Knobs(sigma=0.5), {"sigma": None}, "it").sigma is None
+    with pytest.raises(UsageError, match="iters cannot be None"):
+        knobs.fill(Knobs(), {"iters": None}, "it")
     assert knobs.fill(Knobs(), {"iters": 5, "sigma": 25, "strength": 1}, "it") == Knobs(iters=5, sigma=25, strength=1)
 
 
