@@ -17,8 +17,8 @@ _OPTIONAL: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": s
 def fill(defaults: Knobs, given: Mapping[str, Any], of: str) -> Knobs:
     """``defaults`` (a frozen dataclass) with the values in ``given``.
 
-    Raises ``UsageError`` for a name that ``defaults`` does not have, or a value of another type, ``None`` included where
-    the field is not optional; ``of`` says whose knobs they are.
+    Raises ``UsageError`` for a name that ``defaults`` does not have, or a value of another type, such as ``None`` for a
+    field that is not optional; ``of`` says whose knobs they are.
     """
     assert is_dataclass(defaults) and not isinstance(defaults, type)
     known = {field.name: field for field in fields(defaults)}
