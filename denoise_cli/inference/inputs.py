@@ -65,7 +65,8 @@ def gather(words: Sequence[str], output: Path | None = None) -> Gathered:
 def is_result(path: Path) -> bool:
     """Whether ``path`` is called ``NAME-denoised`` and lies beside an image ``NAME``."""
     match = _RESULT.fullmatch(path.stem)
-    return match is not None and any((path.parent / f"{match[1]}{suffix}").exists() for suffix in SUFFIXES)
+    suffixes = {path.suffix, *SUFFIXES, *map(str.upper, SUFFIXES)}
+    return match is not None and any((path.parent / f"{match[1]}{suffix}").exists() for suffix in suffixes)
 
 
 def _expand(word: str) -> Iterable[Item]:

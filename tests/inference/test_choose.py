@@ -1,0 +1,97 @@
+"""The look of an image, and the weights that suit it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from denoise_cli import shelf
+from denoise_cli.data.sources import open_source
+from denoise_cli.errors import WeightsError
+from denoise_cli.image import Image, Source
+from denoise_cli.inference.choose import GAUSSIAN, IMPULSES, Look, choose, look
+from denoise_cli.noise import parse, stored
+
+SAMPLES = ("astronaut.png", "camera.png", "brick.png", "text.png", "tiny-cat.png", "hubble.png")
+
+
+def seen(clean: torch.Tensor, noise: str) -> Look:
+    noisy = clean if noise == "clean" else parse(noise)(clean, torch.Generator().manual_seed(0)).noisy
+    return look(Image(stored(noisy)[0].numpy(), Source("x.png")))
+
+
+def samples() -> Iterator[tuple[str, torch.Tensor]]:
+    for name, pixels in open_source():
+        if name in SAMPLES:
+            yield name, torch.from_numpy(pixels.copy())[None].float().div(255)[..., :256, :256]
+
+
+@pytest.mark.parametrize("noise", ["clean", "gaussian:5", "gaussian:25", "gaussian:50", "gaussian:75", "jpeg:20"])
+def test_what_is_no_salt_and_pepper(noise: str) -> None:
+    assert {name: seen(clean, noise).suits for name, clean in samples()} == dict.fromkeys(SAMPLES, GAUSSIAN)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.7])
+def test_what_is(share: float) -> None:
+    looks = {name: seen(clean, f"sp:{share}") for name, clean in samples() if name != "text.png"}
+    assert {look.suits for look in looks.values()} == {IMPULSES}
+    assert all(look.impulse_share == pytest.approx(share, rel=0.3) for look in looks.values())
+
+
+@pytest.mark.parametrize("line", [cv2.LINE_8, cv2.LINE_AA])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_print_is_no_noise(line: int, inverted: bool) -> None:
+    page = np.full((160, 240), 255, np.uint8)
+    for row in range(8):
+        cv2.putText(page, f"Line {row} of some text", (4, 18 * row + 16), row % 4, 0.5, 0, 1, line)
+    if inverted:
+        page[80:] = 255 - page[80:]
+    clean = torch.from_numpy(page)[None, None].float().div(255)
+    for noise in ("clean", "gaussian:10", "jpeg:30"):
+        assert seen(clean, noise).suits == GAUSSIAN
+
+
+def test_saturated_areas_and_black_and_white_are_no_noise() -> None:
+    ramp = torch.linspace(-0.5, 1.5, 200).expand(1, 3, 150, 200)
+    assert seen(ramp.clamp(0, 1), "clean").suits == seen(ramp.clamp(0, 1), "gaussian:25").suits == GAUSSIAN
+    dither = (torch.rand((1, 1, 100, 100), generator=torch.Generator().manual_seed(0)) < 0.5).float()
+    assert seen(dither, "clean").suits == GAUSSIAN
+    assert seen(ramp.clamp(0, 1), "sp:0.1").suits == IMPULSES
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 2)])
+def test_tiny_images(size: tuple[int, int]) -> None:
+    assert np.isfinite(seen(torch.rand((1, 3, *size)), "clean").sigma)
+
+
+@pytest.mark.skipif("DENOISE_DATA" not in os.environ, reason="DENOISE_DATA names no folder with cbsd68")
+def test_photos() -> None:
+    for name, pixels in open_source(Path(os.environ["DENOISE_DATA"]) / "cbsd68", limit=20):
+        clean = torch.from_numpy(pixels.copy())[None].float().div(255)
+        for noise in ("clean", "gaussian:25", "gaussian:75", "jpeg:10"):
+            assert seen(clean, noise).suits == GAUSSIAN, f"{name} {noise}"
+        for noise in ("sp:0.03", "sp:0.3", "sp:0.7"):
+            assert seen(clean, noise).suits == IMPULSES, f"{name} {noise}"
+
+
+def entry(name: str, suits: str, channels: int) -> shelf.Entry:
+    return shelf.Entry(
+        name=name, sha256="", suits=suits, noise="", channels=channels, weights=0, command="", data="", seed=0,
+        minutes=0.0, device="",
+    )  # fmt: skip
+
+
+def test_the_choice() -> None:
+    entries = [entry("a.1", GAUSSIAN, 3), entry("b.1", GAUSSIAN, 1), entry("c.1", IMPULSES, 3), entry("d.1", "", 3)]
+    grain, salt = Look(0.0, 0.1), Look(0.3, 0.3)
+    assert choose(grain, 3, entries).name == "a.1"
+    assert choose(grain, 1, entries).name == "b.1"
+    assert choose(grain, 1, entries[:1]).name == "a.1"
+    assert choose(salt, 1, entries).name == "c.1"
+    assert (str(salt), str(grain)) == ("30.0 % salt and pepper", "sigma 25.5")
+    with pytest.raises(WeightsError, match="No weights here are for impulses"):
+        choose(salt, 3, entries[:2])

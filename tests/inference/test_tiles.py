@@ -1,0 +1,53 @@
+"""How large images are cut."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from denoise_cli.inference import tiles
+
+
+class Shifts:
+    """Moves the image by its reach to the lower right, in blocks of its stride."""
+
+    channels = None
+
+    def __init__(self, stride: int, reach: int | None) -> None:
+        self.stride, self._reach = stride, reach
+        self.largest = 0
+
+    def settle(self, noisy: Tensor, options: Any) -> Any:
+        return options
+
+    def reach(self, options: Any) -> int | None:
+        return self._reach
+
+    def denoise(self, noisy: Tensor, options: Any) -> Tensor:
+        assert noisy.shape[-1] % self.stride == 0 and noisy.shape[-2] % self.stride == 0
+        self.largest = max(self.largest, *noisy.shape[-2:])
+        by = self._reach or 0
+        return functional.pad(noisy, (by, 0, by, 0))[..., : noisy.shape[-2], : noisy.shape[-1]]
+
+
+@pytest.mark.parametrize(("stride", "reach"), [(1, 0), (1, 7), (8, 7), (8, 16)])
+@pytest.mark.parametrize("size", [(33, 100), (1, 130), (65, 64)])
+def test_joined_tiles_are_the_whole(stride: int, reach: int, size: tuple[int, int]) -> None:
+    noisy = torch.rand((1, 1, *size), generator=torch.Generator().manual_seed(0))
+    denoiser = Shifts(stride, reach)
+    tiling = tiles.plan(*size, denoiser, None, side=30)
+    assert tiling.side is not None and tiling.side % stride == 0 and tiling.margin >= reach
+    (joined,) = tiles.denoise(denoiser, noisy, None, None, tiling)
+    assert denoiser.largest <= tiling.side + 2 * tiling.margin + stride
+    (whole,) = tiles.denoise(denoiser, noisy, None, None, tiles.Tiling(None, 0))
+    assert torch.equal(joined, whole)
+
+
+def test_when_images_are_cut() -> None:
+    side = int(tiles.WHOLE**0.5)
+    assert tiles.plan(side, side, Shifts(1, 5), None).side is None
+    assert tiles.plan(4 * side, side, Shifts(1, 5), None) == tiles.Tiling(1024, 5)
+    assert tiles.plan(4 * side, side, Shifts(8, 700), None) == tiles.Tiling(1400, 704)
+    assert tiles.plan(4 * side, side, Shifts(1, None), None, side=64).side is None

@@ -1,0 +1,62 @@
+"""Salt and pepper: how much, where, and what was there."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from denoise_cli.layers.impulses import fill, find_impulses, impulse_share, salt_and_pepper
+from denoise_cli.noise import parse
+
+
+def scene(channels: int = 3) -> Tensor:
+    coarse = torch.rand((1, channels, 5, 5), generator=torch.Generator().manual_seed(0))
+    return torch.nn.functional.interpolate(coarse, size=(96, 96), mode="bicubic").clamp(0.1, 0.9)
+
+
+def noisy(clean: Tensor, share: float) -> Tensor:
+    return parse(f"sp:{share}")(clean, torch.Generator().manual_seed(1)).noisy
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
+def test_share_and_places(share: float) -> None:
+    clean = scene()
+    image = noisy(clean, share)
+    assert impulse_share(image).shape == (1, 1, 1, 1)
+    assert impulse_share(image).item() == pytest.approx(share, rel=0.2)
+    found = find_impulses(image, impulse_share(image))
+    assert found.dtype == torch.bool
+    assert (found != (image != clean).any(dim=1, keepdim=True)).float().mean() < 0.002
+
+
+def test_a_saturated_area_is_no_impulse() -> None:
+    clean = scene()
+    clean[..., :40] = 1.0
+    image = noisy(clean, 0.2)
+    found = find_impulses(image, impulse_share(image))
+    hit = (image != clean).any(dim=1, keepdim=True)
+    assert found[hit].float().mean() > 0.99  # what can be seen of them
+    assert (found & ~hit)[..., :32].float().mean() < 0.02
+
+
+def test_filling_by_hand() -> None:
+    image = torch.tensor([[0.2, 9.0, 0.6]])[None, None]
+    filled = fill(image, torch.tensor([[True, False, True]])[None, None])
+    torch.testing.assert_close(filled, torch.tensor([[0.2, 0.4, 0.6]])[None, None])
+
+
+def test_filling_widens_where_needed_and_gives_up_in_the_middle() -> None:
+    image = torch.full((1, 2, 1, 40), 9.0)
+    image[..., 0] = 0.25
+    known = torch.zeros((1, 1, 1, 40), dtype=torch.bool)
+    known[..., 0] = True
+    filled = fill(image, known)
+    torch.testing.assert_close(filled[..., :8], torch.full((1, 2, 1, 8), 0.25))
+    assert (filled[..., 8:] == 0.5).all()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.4, 0.7])
+def test_salt_and_pepper_is_told(channels: int, share: float) -> None:
+    both = torch.cat((noisy(scene(channels), share), scene(channels)))
+    measured = salt_and_pepper(both)
+    assert measured.shape == (2,) and measured[0].item() == pytest.approx(share, rel=0.3) and measured[1] == 0

@@ -1,0 +1,44 @@
+"""Devices and precisions by their words."""
+
+import pytest
+import torch
+
+from denoise_cli import device
+from denoise_cli.errors import DeviceError, UsageError
+
+
+@pytest.fixture
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    monkeypatch.setattr("torch.backends.mps.is_available", lambda: False)
+
+
+@pytest.mark.usefixtures("_bare")
+def test_a_machine_without_accelerator() -> None:
+    assert device.pick("auto") == device.pick("cpu") == torch.device("cpu")
+    for word in ("cuda", "cuda:0", "mps"):
+        with pytest.raises(DeviceError, match=f"--device {word}"):
+            device.pick(word)
+    assert "threads" in device.describe(torch.device("cpu"))
+
+
+def test_a_machine_with_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    assert device.pick("auto").type == "cuda" and device.pick("cuda:1").index == 1
+    with pytest.raises(DeviceError, match="there are 2 CUDA devices"):
+        device.pick("cuda:2")
+
+
+@pytest.mark.parametrize("word", ["gpu", "cuda:x", "cpu:0", ""])
+def test_words_that_are_no_device(word: str) -> None:
+    with pytest.raises(UsageError, match="There is no device"):
+        device.pick(word)
+
+
+def test_precision() -> None:
+    cpu = torch.device("cpu")
+    assert device.precision("float32", cpu) == torch.float32 and device.precision("bfloat16", cpu) == torch.bfloat16
+    assert device.precision("auto", cpu) == device.fast_dtype(cpu)
+    with pytest.raises(UsageError, match=r"no precision 'float16'.\nDid you mean"):
+        device.precision("float16", cpu)
