@@ -19,7 +19,7 @@ from denoise_cli.method import Denoiser, Iterative, Method, Trainable
 from denoise_cli.noise import Pair
 from denoise_cli.shapes import pad_to_multiple
 
-SMALLER = {"depth": 4, "features": 8, "width": 6, "blocks": 1, "stages": 2, "units": 2}  # of a config, where it has such a field
+SMALLER = {"depth": 4, "features": 8, "width": 6, "blocks": 1, "stages": 2, "units": 2}  # of a config that has it
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in methods.names()),
     ("dt", {"recall": "impulses"}),

@@ -5,9 +5,9 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fold_batch_norm(net: nn.Module) -> nn.Module:
-    """``net``, changed in place (a Sequential: made anew): every BatchNorm2d that follows a Conv2d in a Sequential becomes part of it.
+    """``net``, changed in place: every BatchNorm2d that follows a Conv2d in a Sequential becomes part of it.
 
-    The net must be in eval mode; its outputs stay the same up to rounding.
+    A bare Sequential comes back as a new one. The net must be in eval mode; its outputs stay the same up to rounding.
     """
     if isinstance(net, nn.Sequential):
         return _fold_sequence(net)
