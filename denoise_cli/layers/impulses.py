@@ -20,6 +20,7 @@ _CLIPPED = ((0.05, 5.0), (0.11, 1.0))  # so near an extreme are pixels just shor
 _STROKES = 1.5  # pixels alike among those that touch, for each one in the ring around those; 1 where they are scattered
 _CHANCE = 0.06  # share of touching pixels alike that may be chance
 _LOPSIDED = 0.02  # share of the rarer kind below which the other is no noise but a drawing
+_EQUAL = 0.7  # share of the rarer kind above which both are equally frequent but for chance
 _BILEVEL = 0.97  # share of black and white pixels above which there are no others
 FILL_RADIUS = _FILLING[-1][1]
 FIND_RADIUS = _DENSITY[1]
@@ -92,8 +93,10 @@ def salt_and_pepper(noisy: Tensor) -> Tensor:
     strokes = touching / 8 > _STROKES * (near - touching) / 16 + _CHANCE
     lopsided = torch.minimum(_mean(salt), _mean(pepper)) < _LOPSIDED * _mean(salt | pepper)
     bilevel = _mean(white + black) > _BILEVEL
-    balanced = 2 * torch.minimum(_mean(found & (white > 0)), _mean(found & (black > 0)))
-    return torch.where(clipped | strokes | lopsided | bilevel, 0.0, balanced)
+    kinds = _mean(found & (white > 0)), _mean(found & (black > 0))
+    rarer = torch.minimum(*kinds)
+    lopsided &= rarer < _EQUAL * torch.maximum(*kinds)  # pepper does not stand out from a dark image, but counts
+    return torch.where(clipped | strokes | lopsided | bilevel, 0.0, 2 * rarer)
 
 
 def _mean(mask: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from denoise_cli.noise import Noise, Pair, as_pair, stored
 from denoise_cli.training import log
 from denoise_cli.training.folder import BEST, LAST, LOG, SAFE, discard
 from denoise_cli.training.log import Report
-from denoise_cli.training.run import PAIRS, Run, check
+from denoise_cli.training.run import PAIRS, Run, at_step, check
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
 from denoise_cli.training.validation import Validation
@@ -79,13 +79,14 @@ def train(
         _step(state, run, kind, patches)
         step = state.progress.step
         finished, halt = step == recipe.steps, stop(time.monotonic() - began)
-        due, ends = step % every == 0 or finished, step % WINDOW == 0 or finished
+        changes = at_step(recipe, step) != at_step(recipe, step - 1)
+        due, ends = step % every == 0 or finished, step % WINDOW == 0 or finished or changes
         saves = finished or halt or time.monotonic() - saved > SAVE_SECONDS
         loss = state.read_loss() if due or ends or saves else None  # waits for the device
         state.advance(seconds=before + time.monotonic() - began)
         try:
             if loss is not None:
-                _watch(state, loss, ends=ends)
+                _watch(state, loss, ends=ends, changes=changes)
             if due:
                 score = _validate(state, run, validation, floor, folder)
                 state.save(safe, run.settings())
@@ -147,7 +148,8 @@ def batch(patches: Patches, kind: Noise | None, recipe: Recipe, attempt: int, st
 
 def _step(state: State, run: Run, kind: Noise | None, patches: Patches) -> None:
     """One step of the optimiser; nothing in it waits for the device."""
-    recipe, progress = run.recipe, state.progress
+    progress = state.progress
+    recipe = at_step(run.recipe, progress.step)
     net = state.net
     assert isinstance(net, Trainable)
     pair = batch(patches, kind, recipe, progress.attempt, progress.step)
@@ -166,15 +168,18 @@ def _step(state: State, run: Run, kind: Noise | None, patches: Patches) -> None:
     state.blend(recipe.ema)
 
 
-def _watch(state: State, loss: float, *, ends: bool) -> None:
-    """Look at the mean ``loss`` of the window; where the window ``ends`` it must not be far above an earlier one."""
+def _watch(state: State, loss: float, *, ends: bool, changes: bool) -> None:
+    """Look at the mean ``loss`` of the window; where the window ``ends`` it must not be far above an earlier one.
+
+    Where it ``changes`` after this step, those to come are not measured by it.
+    """
     if not isfinite(loss):
         raise Diverged("the loss or its gradient is not finite")
     if ends:
         lowest = state.progress.lowest_loss
         if loss > _EXPLODED * lowest and state.latest_loss() > _EXPLODED * lowest:
             raise Diverged(f"the mean loss rose to {loss:.4g}, from {lowest:.4g}")
-        state.advance(lowest_loss=min(lowest, loss))
+        state.advance(lowest_loss=float("inf") if changes else min(lowest, loss))
 
 
 def _validate(state: State, run: Run, validation: Validation, floor: float, folder: Path) -> float:

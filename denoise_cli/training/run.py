@@ -1,9 +1,9 @@
 """What defines a training run, and in what it differs from another."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -25,6 +25,8 @@ _LIMITS = {  # field: (lowest value, whether that value itself is allowed)
     "eight_bit": (0, True),
 }
 _AT_MOST_ONE = ("ema", "eight_bit")
+
+_Recipe = TypeVar("_Recipe", bound=Recipe)
 
 
 @dataclass(frozen=True)
@@ -75,9 +77,14 @@ def check(recipe: Recipe) -> None:
             above = "at least" if included else "above"
             below = " and at most 1" if name in _AT_MOST_ONE else ""
             raise UsageError(f"{name} cannot be {value}.", f"It is {above} {lowest}{below}.")
-    losses.find(recipe.loss)
+    losses.parse(recipe.loss)
     if recipe.noise != PAIRS:
         noise.parse(recipe.noise)
+
+
+def at_step(recipe: _Recipe, step: int) -> _Recipe:
+    """The recipe as it is at a step: a loss that changes on the way is the one of that moment."""
+    return replace(recipe, loss=str(losses.parse(recipe.loss).at(step, recipe.steps)))
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
