@@ -5,7 +5,7 @@ Letters: N batch, C channels, H height, W width. Intensities are in [0, 1]; sigm
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -68,6 +68,8 @@ class Trainable(Denoiser, Protocol):
 class Recipe:
     """How a method is trained. Every field can be set by a flag of ``denoise train``."""
 
+    own_losses: ClassVar[tuple[str, ...]] = ()  # further words in ``loss``, for what the method computes itself
+
     noise: str  # a word that noise.parse reads, such as "gaussian:0..55"
     patch: int  # side of the square patches, pixels
     batch: int  # patches a step
@@ -79,7 +81,7 @@ class Recipe:
     ema: float = 0.999  # decay of the averaged weights, which are the ones kept
     eight_bit: float = 0.5  # share of patches whose noisy version is clipped and rounded as a file does
     seed: int = 0
-    loss: str = "l1"  # "l1", "mse" or "charbonnier"
+    loss: str = "l1"  # a word that losses.parse reads; a method sees the one of its step, which losses.find reads
 
 
 @dataclass(frozen=True)

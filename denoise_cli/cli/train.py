@@ -33,7 +33,13 @@ def train(
     batch: Annotated[int | None, typer.Option(help="Patches a step.")] = None,
     patch: Annotated[int | None, typer.Option(help="Side of the patches, pixels.")] = None,
     rate: Annotated[float | None, typer.Option(help="Peak learning rate.")] = None,
-    loss: Annotated[str | None, typer.Option(help="l1, mse, charbonnier or log-mse.")] = None,
+    loss: Annotated[
+        str | None,
+        typer.Option(
+            help="l1, mse (or l2), charbonnier, log-mse, ssim, ssim:5, ms-ssim, mix or tv; a sum: mse + 0.08*tv; or one "
+            " after the other: l2@0..50%,l1@50%.."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, patches and noise.")] = None,
     settings: flags.Settings = None,
     validation: Annotated[

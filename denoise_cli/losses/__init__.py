@@ -3,7 +3,6 @@
 Their words are ``l1``, ``ssim:5``, sums such as ``mse + 0.08*tv``, and ``l2@0..50%,l1@50%..`` for a change on the way.
 """
 
-from collections.abc import Collection
 from functools import lru_cache
 
 from denoise_cli.errors import UsageError
@@ -31,7 +30,8 @@ def find(text: str) -> Sum:
     return schedule.phases[0].loss
 
 
-def parse(text: str, own: Collection[str] = ()) -> Schedule:
+@lru_cache(maxsize=64)
+def parse(text: str, own: tuple[str, ...] = ()) -> Schedule:
     """Read a loss that may change on the way; ``own`` are words of losses that a method computes itself.
 
     Raises ``UsageError`` where a part of it cannot be.

@@ -77,14 +77,14 @@ def check(recipe: Recipe) -> None:
             above = "at least" if included else "above"
             below = " and at most 1" if name in _AT_MOST_ONE else ""
             raise UsageError(f"{name} cannot be {value}.", f"It is {above} {lowest}{below}.")
-    losses.parse(recipe.loss)
+    losses.parse(recipe.loss, recipe.own_losses)
     if recipe.noise != PAIRS:
         noise.parse(recipe.noise)
 
 
 def at_step(recipe: _Recipe, step: int) -> _Recipe:
     """The recipe as it is at a step: a loss that changes on the way is the one of that moment."""
-    return replace(recipe, loss=str(losses.parse(recipe.loss).at(step, recipe.steps)))
+    return replace(recipe, loss=str(losses.parse(recipe.loss, recipe.own_losses).at(step, recipe.steps)))
 
 
 def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
