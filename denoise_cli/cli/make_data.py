@@ -98,7 +98,7 @@ def make_data(
         return
 
     from denoise_cli.data.manifest import Settings
-    from denoise_cli.data.synthesize import split
+    from denoise_cli.data.synthesize import folder_of, split
 
     kinds = noise or ["sp"]
     images = _open(source)
@@ -113,7 +113,7 @@ def make_data(
         clean=clean is not False,
     )
     images = images.limited(settings.limit, settings.seed)
-    target = output or Path("denoise-data") / f"{_stem(images.word)}-{'-'.join(kinds).replace(':', '-')}"
+    target = output or Path("denoise-data") / f"{_stem(images.word)}-{'-'.join(map(folder_of, kinds))}"
     splits = split(images.names, settings.val, settings.seed, images.tested)
     _make(images, settings, target, splits, force=force, json_lines=json_lines)
 

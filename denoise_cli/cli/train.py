@@ -24,7 +24,11 @@ def train(
     ],
     noise: Annotated[
         str | None,
-        typer.Option("--noise", help="sp:0.1, gaussian:25, gaussian:0..55 ...; or pairs: those of the make-data set."),
+        typer.Option(
+            "--noise",
+            help="sp:0.1, gaussian:0..55, camera:0..0.16+0..0.06 ...; a mixture: 0.6*gaussian:0..55 + 0.4*sp:0.1; "
+            "or pairs: those of the make-data set.",
+        ),
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the run; by default runs/MODEL-NOISE.")
@@ -36,8 +40,8 @@ def train(
     loss: Annotated[
         str | None,
         typer.Option(
-            help="l1, mse (or l2), charbonnier, log-mse, ssim, ssim:5, ms-ssim, mix or tv; a sum: mse + 0.08*tv; or one "
-            " after the other: l2@0..50%,l1@50%.."
+            help="l1, mse or l2, charbonnier, log-mse, ssim, ssim:5, ms-ssim, mix, tv; a sum: mse + 0.08*tv; or one "
+            "after the other: l2@0..50%,l1@50%.."
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, patches and noise.")] = None,
@@ -69,6 +73,7 @@ def train(
     from denoise_cli import methods
     from denoise_cli.data import training_set
     from denoise_cli.data.patches import Patches
+    from denoise_cli.data.synthesize import folder_of
     from denoise_cli.errors import UsageError
     from denoise_cli.noise import parse
     from denoise_cli.training import folder as files
@@ -95,7 +100,7 @@ def train(
     dtype = devices.precision(precision, where)
     make = loop.maker(card, config, where, compiled=compiled)
     make()  # a config that cannot be is found before the images are read
-    folder = output or Path("runs") / f"{model}-{recipe.noise.replace(':', '-')}"
+    folder = output or Path("runs") / f"{model}-{folder_of(recipe.noise)}"
     command = shlex.join(["denoise", *sys.argv[1:]])
     run = Run(card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit)
 

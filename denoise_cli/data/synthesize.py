@@ -29,6 +29,9 @@ LEVELS = {
     "gaussian": ("0.05", "0.1", "0.15", "0.2", "0.3"),
     "poisson": ("1", "2", "4", "8", "30"),  # the peaks of Remez et al.
     "jpeg": ("10", "20", "30", "40"),  # the qualities of DnCNN-3
+    "lowres": ("2", "3", "4"),  # the factors of DnCNN-3
+    "poisson-gaussian": ("0.05+0.01", "0.1+0.02", "0.2+0.04"),
+    "camera": ("0.04+0.015", "0.08+0.03", "0.16+0.06"),  # a quarter, half and all of what CBDNet is trained with
     "mixed": ("10", "25", "50"),  # sigma of the Gaussian part
 }
 SHARE = "0.05"  # of impulses in mixed noise, where only sigma is given
@@ -72,8 +75,8 @@ def words(kind: str, levels: Sequence[str] | None = None) -> tuple[str, ...]:
 
 
 def folder_of(word: str) -> str:
-    """The folder for a noise: ``sp-0.1`` for ``sp:0.1``, ``patch-sp-0.5`` for ``patch:sp:0.5``."""
-    return word.replace(":", "-")
+    """The folder for a noise: ``sp-0.1`` for ``sp:0.1``, ``0.5-sp-0.1+0.5-jpeg-30`` for a mixture of two."""
+    return word.replace(" ", "").replace(":", "-").replace("*", "-")
 
 
 def split(names: Sequence[str], val: float, seed: int, tested: Collection[str] = ()) -> dict[str, str]:
@@ -195,6 +198,8 @@ def _written(output: Output, file: str, pixels: Pixels) -> str:
 
 
 def _level(word: str) -> float | str:
+    if "*" in word:
+        return word  # a mixture has no level but itself
     text = word.rpartition(":")[2]
     try:
         return float(text)

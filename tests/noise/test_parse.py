@@ -9,7 +9,10 @@ from denoise_cli.errors import UsageError
 WORDS = [
     "sp:0.1", "sp:0..0.7", "gaussian:25", "gaussian:0..55", "gaussian:0.1", "poisson:30", "poisson:1..8", "jpeg:30",
     "jpeg:10..90", "mixed:25+0.05", "mixed:0..55+0..0.5", "patch:sp:0.5", "patch:gaussian:25", "patch:jpeg:10",
-    "patch:mixed:25+0.05",
+    "patch:mixed:25+0.05", "poisson-gaussian:0.1+0.02", "poisson-gaussian:0..25+0..10", "camera:0+0",
+    "camera:0..0.16+0..0.06", "camera:0.1+0.02+60..100", "lowres:3", "lowres:2..4",
+    "0.5*gaussian:0..55 + 0.5*jpeg:10..90",
+    "2*sp:0.1", "patch:1*sp:0.1 + 1*lowres:2",
 ]  # fmt: skip
 
 
@@ -35,7 +38,10 @@ def test_the_pair_follows_from_the_seed(word: str, shape: tuple[int, ...]) -> No
 @pytest.mark.parametrize(
     "word",
     ["foo:1", "sp", "sp:", "sp:2", "sp:-0.1", "sp:x", "gaussian:nan", "poisson:0", "poisson:0..3", "jpeg:0", "jpeg:101",
-     "mixed:25", "mixed:+0.1", "mixed:25+", "mixed:25+3", "patch:sp", "patch:0.3", "patch:patch:sp:0.3"],
+     "mixed:25", "mixed:+0.1", "mixed:25+", "mixed:25+3", "patch:sp", "patch:0.3", "patch:patch:sp:0.3",
+     "poisson-gaussian:0.1", "poisson-gaussian:+0.1", "poisson-gaussian:0.1+x", "camera:0.1", "camera:0.1+0.1+0",
+     "camera:0.1+0.1+60+1", "camera:0.1++60", "lowres:0", "lowres:2.5", "lowres:17", "0*sp:0.1", "x*sp:0.1",
+     "0.5*sp:0.1 + sp:0.2", "0.5*spp:0.1", "inf*sp:0.1", "0.5*0.5*sp:0.1", "0.5*sp:0.1 + 0.5*patch:0.5*sp:0.1", "0.5*"],
 )  # fmt: skip
 def test_nonsense_is_refused_with_a_way_out(word: str) -> None:
     with pytest.raises(UsageError) as caught:

@@ -1,0 +1,79 @@
+"""Camera noise is correlated between neighbours, grows with its levels, and leaves an even scene even."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from denoise_cli import noise
+from denoise_cli.metrics.psnr import psnr
+from denoise_cli.noise.camera import Response, demosaic
+
+
+def _neighbours(word: str, channels: int) -> float:
+    """The correlation of the noise of neighbouring pixels, on an even gray scene."""
+    pair = noise.parse(word)(torch.full((2, channels, 128, 128), 0.5), torch.Generator().manual_seed(0))
+    error = pair.noisy - pair.noisy.mean((2, 3), keepdim=True)
+    return ((error[..., 1:] * error[..., :-1]).mean() / error.square().mean()).item()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_neighbours_share_their_noise(channels: int) -> None:
+    assert _neighbours("camera:0.08+0.02", channels) > 0.2
+    assert abs(_neighbours("gaussian:25", channels)) < 0.03
+    assert abs(_neighbours("poisson-gaussian:0.08+0.02", channels)) < 0.03
+
+
+def _smooth(side: int = 64) -> Tensor:
+    row, column = torch.meshgrid(torch.arange(side), torch.arange(side + 5), indexing="ij")
+    wave = 0.5 + 0.4 * torch.sin(row / 9) * torch.cos(column / 11)
+    return torch.stack([wave, wave.flip(0), wave.flip(1)]).unsqueeze(0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_without_noise_little_changes(channels: int) -> None:
+    clean = _smooth()[:, :channels]
+    pair = noise.parse("camera:0+0")(clean, torch.Generator().manual_seed(0))
+    assert psnr(pair.noisy, clean).item() > 35
+    assert psnr(noise.parse("camera:0+0+90")(clean, torch.Generator().manual_seed(0)).noisy, clean).item() > 30
+    even = torch.tensor([0.1, 0.5, 0.9])[:channels].reshape(1, channels, 1, 1).expand(4, channels, 9, 7).contiguous()
+    assert torch.allclose(noise.parse("camera:0+0")(even, torch.Generator().manual_seed(0)).noisy, even, atol=1e-5)
+
+
+def test_the_error_grows_with_either_level() -> None:
+    sigmas = [
+        noise.parse(f"camera:{level}")(_smooth(), torch.Generator().manual_seed(0)).sigma.item()
+        for level in ("0+0", "0.02+0", "0.02+0.03", "0.16+0.06")
+    ]
+    assert sigmas == sorted(sigmas) and sigmas[-1] > 3 * sigmas[0]
+
+
+def test_images_stay_in_range_and_do_not_look_at_one_another() -> None:
+    clean = torch.rand((3, 3, 21, 34), generator=torch.Generator().manual_seed(1))
+    other = clean.clone()
+    other[1] = 0.5
+    one, two = (
+        noise.parse("camera:0..0.16+0..0.06")(x, torch.Generator().manual_seed(0)).noisy for x in (clean, other)
+    )
+    assert one.min() >= 0 and one.max() <= 1
+    assert torch.equal(one[0], two[0]) and torch.equal(one[2], two[2]) and not torch.equal(one[1], two[1])
+
+
+def test_the_response_rises_from_0_to_1_and_is_undone() -> None:
+    response = Response.draw(5, torch.Generator().manual_seed(0))
+    light = torch.linspace(0, 1, 201).reshape(1, 1, 1, -1).expand(5, 1, 1, -1)
+    values = response(light)
+    assert values[..., 0].abs().max() < 1e-6 and (values[..., -1] - 1).abs().max() < 1e-6
+    assert (values.diff(dim=3) > 0).all()
+    assert torch.allclose(response.undo(values), light, atol=1e-4)
+
+
+def test_demosaicing_by_hand() -> None:
+    sensed = torch.arange(48, dtype=torch.float32).reshape(1, 3, 4, 4)
+    red, green, blue = sensed[0]
+    seen = demosaic(sensed, torch.tensor([0, 1]).reshape(2, 1, 1, 1, 1))[0]  # green red / blue green
+    assert seen[0, 0, 1] == red[0, 1] and seen[1, 1, 1] == green[1, 1] and seen[2, 1, 2] == blue[1, 2]
+    assert seen[0, 1, 1] == (red[0, 1] + red[2, 1]) / 2
+    assert seen[0, 1, 2] == (red[0, 1] + red[0, 3] + red[2, 1] + red[2, 3]) / 4
+    assert seen[1, 1, 2] == (green[0, 2] + green[2, 2] + green[1, 1] + green[1, 3]) / 4
+    assert seen[2, 2, 1] == (blue[1, 0] + blue[1, 2] + blue[3, 0] + blue[3, 2]) / 4
+    assert seen[2, 0, 0] == blue[1, 0]  # at the edge only one is near
