@@ -53,7 +53,8 @@ def trials(entry: shelf.Entry) -> list[Trial]:
         low, high = (255 * end for end in (noise.sigma.low, noise.sigma.high))
         levels = [level for level in (15, 25, 50) if round(low) <= level <= round(high)]
         sets = (CBSD68,) if entry.channels == 3 else (BSD68, SET12)
-        return [Trial(name, f"gaussian:{level}", bits) for name in sets for bits in (False, True) for level in levels]
+        papers = [Trial(name, f"gaussian:{level}", False) for name in sets for level in levels]
+        return papers + [Trial(name, "gaussian:25", True) for name in sets if 25 in levels]
     return []
 
 

@@ -13,6 +13,8 @@ from denoise_cli import losses
 from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
 
+_MOST = 0.025  # largest scale of a batch normalisation at the start
+
 
 @dataclass(frozen=True)
 class Config:
@@ -44,9 +46,11 @@ class DnCNN(nn.Module):
         for _ in range(config.depth - 2):
             layers.append(_conv(width, width, bias))
             if config.batch_norm:
-                layers.append(nn.BatchNorm2d(width))
+                layers.append(_batch_norm(width))
             layers.append(nn.ReLU(inplace=True))
-        layers.append(_conv(width, config.channels, bias))
+        last = _conv(width, config.channels, bias)
+        nn.init.normal_(last.weight, std=1e-3)
+        layers.append(last)
         self.layers = nn.Sequential(*layers)
 
     def forward(self, noisy: Tensor) -> Tensor:
@@ -78,11 +82,23 @@ def _conv(inputs: int, outputs: int, bias: bool) -> nn.Conv2d:
     return conv
 
 
+def _batch_norm(width: int) -> nn.BatchNorm2d:
+    """With small scales: at 1 the net predicts no noise at all for its first thousand steps, and learns late.
+
+    The distribution is that of the bias-free and of other PyTorch versions of this net.
+    """
+    norm = nn.BatchNorm2d(width)
+    spread = (2 / (9 * width)) ** 0.5
+    nn.init.normal_(norm.weight, std=spread)
+    norm.weight.data.clamp_(-_MOST, _MOST)
+    return norm
+
+
 METHOD = Method(
     make=DnCNN,
     config=Config(),
     options=Options(),
     summary="plain deep net that predicts the noise; blind over its level",
     paper="Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser, IEEE TIP 2017",
-    recipe=Recipe(noise="gaussian:0..55", patch=50, batch=64, steps=100_000),
+    recipe=Recipe(noise="gaussian:0..55", patch=50, batch=64, steps=100_000, rate=2e-3),
 )
