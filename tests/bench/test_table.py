@@ -28,3 +28,11 @@ def test_levels_share_a_line_and_budgets_have_their_own() -> None:
 
 def test_the_readme_quotes_the_index() -> None:
     assert table(shelf.entries()) in _README.read_text(encoding="utf-8")
+
+
+def test_the_page_from_easy_to_hard_quotes_the_index() -> None:
+    page = (_README.parent / "docs" / "easy-to-hard.md").read_text(encoding="utf-8")
+    scores = shelf.find("dt.cifar-sp-0.1").scores
+    for share in (0.1, 0.3, 0.5):
+        row = " | ".join(f"{score:.2f}" for what, score in scores.items() if f"sp:{share} " in what)
+        assert f"| {share} | {row} |" in page
