@@ -80,6 +80,7 @@ class Recipe:
     clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.999  # decay of the averaged weights, which are the ones kept
     eight_bit: float = 0.5  # share of patches whose noisy version is clipped and rounded as a file does
+    gray: float = 0.2  # share of patches made gray, noise and all, so that a colour net is at home with gray images too
     seed: int = 0
     loss: str = "l1"  # a word that losses.parse reads; a method sees the one of its step, which losses.find reads
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in gray: ITU-R BT.601
+
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """``image`` (N, C, H, W) with H and W grown to multiples by repeating the last row and column."""

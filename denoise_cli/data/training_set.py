@@ -14,8 +14,9 @@ from denoise_cli.data.source import Pixels, eight_bits
 from denoise_cli.data.sources import open_source
 from denoise_cli.errors import InputError, UsageError
 from denoise_cli.image import read
+from denoise_cli.shapes import LUMA
 
-_LUMA = np.array((0.299, 0.587, 0.114), dtype=np.float32)  # ITU-R BT.601
+_LUMA = np.array(LUMA, dtype=np.float32)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from denoise_cli.data.patches import Patches
 from denoise_cli.errors import DenoiseError
 from denoise_cli.method import Method, Recipe, Trainable
 from denoise_cli.noise import Noise, Pair, as_pair, stored
+from denoise_cli.shapes import LUMA
 from denoise_cli.training import log
 from denoise_cli.training.folder import BEST, LAST, LOG, SAFE, discard
 from denoise_cli.training.log import Report
@@ -142,8 +143,21 @@ def batch(patches: Patches, kind: Noise | None, recipe: Recipe, attempt: int, st
     if kind is None:
         return as_pair(clean)
     pair = kind(clean, seeds.generator(recipe.seed, "noise", *key, device=clean.device))
+    if clean.shape[1] == 3 and recipe.gray:
+        pair = _with_gray(pair, kind, recipe.gray, seeds.generator(recipe.seed, "gray", *key, device=clean.device))
     count = round(recipe.eight_bit * recipe.batch)  # patches are in random order: the first ones are any ones
     return pair._replace(noisy=torch.cat((stored(pair.noisy[:count]), pair.noisy[count:])))
+
+
+def _with_gray(pair: Pair, kind: Noise, share: float, generator: torch.Generator) -> Pair:
+    """``pair`` (N, 3, H, W) with about a ``share`` of its images made gray, their noise the same in all channels.
+
+    A net that saw independent noise only takes such noise for texture, and leaves it.
+    """
+    chosen = torch.rand((len(pair.clean), 1, 1, 1), generator=generator, device=pair.clean.device) < share
+    luma = (pair.clean * pair.clean.new_tensor(LUMA)[:, None, None]).sum(dim=1, keepdim=True)
+    gray = kind(luma, generator)
+    return Pair(*(torch.where(chosen, new, old) for new, old in zip(gray, pair, strict=True)))
 
 
 def _step(state: State, run: Run, kind: Noise | None, patches: Patches) -> None:

@@ -23,8 +23,9 @@ _LIMITS = {  # field: (lowest value, whether that value itself is allowed)
     "clip": (0, False),
     "ema": (0, True),
     "eight_bit": (0, True),
+    "gray": (0, True),
 }
-_AT_MOST_ONE = ("ema", "eight_bit")
+_AT_MOST_ONE = ("ema", "eight_bit", "gray")
 
 _Recipe = TypeVar("_Recipe", bound=Recipe)
 
