@@ -1,5 +1,6 @@
 """What several tests share: small stand-in weights on a shelf of their own."""
 
+import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from hashlib import sha256
@@ -24,6 +25,12 @@ def store(path: Path, model: str, seed: int = 0, **config: Any) -> None:
         net = card.make(chosen)
     assert isinstance(net, torch.nn.Module) and card.recipe is not None
     save(path, Checkpoint(model, asdict(chosen), asdict(card.recipe), {}, net.state_dict()))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _interruptible() -> None:
+    """Ctrl-C works in the tests, also where they run as a job in the background, which inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
