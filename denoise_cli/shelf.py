@@ -89,7 +89,7 @@ def write_index(items: list[Entry]) -> None:
     """Write the index, atomically."""
     lines = ["# The shipped weights, best first for each kind of noise. Scores: `denoise bench weights`.", ""]
     for item in items:
-        lines.append("[[weights]]")
+        lines.append(f"[[weights]]  # {item.file}")
         values = asdict(item)
         scores = values.pop("scores")
         lines += [f"{key} = {_toml(value)}" for key, value in values.items()]
