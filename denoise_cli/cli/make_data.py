@@ -35,7 +35,8 @@ def make_data(
         list[str] | None,
         typer.Option(
             "--noise",
-            help="sp, gaussian, poisson, mixed, jpeg, patch (patch:gaussian ...), or with its level: sp:0.3. "
+            help="sp, gaussian, poisson, poisson-gaussian, camera, mixed, jpeg, lowres, patch (patch:gaussian ...), or "
+            "with its level: sp:0.3. "
             "Repeatable. [default: sp]",
         ),
     ] = None,

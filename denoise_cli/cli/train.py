@@ -55,7 +55,7 @@ def train(
     ] = None,
     device: flags.Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
-    compiled: Annotated[bool, typer.Option("--compile", help="torch.compile the net: pays on long GPU runs.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="torch.compile the net; did not pay on a CPU.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Throw an earlier run in the folder away.")] = False,
     quiet: flags.Quiet = False,
 ) -> None:

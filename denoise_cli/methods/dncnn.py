@@ -83,7 +83,7 @@ def _conv(inputs: int, outputs: int, bias: bool) -> nn.Conv2d:
 
 
 def _batch_norm(width: int) -> nn.BatchNorm2d:
-    """With small scales: at 1 the net predicts no noise at all for its first thousand steps, and learns late.
+    """With small scales: at 1 the net predicts no noise at all for hundreds of steps, and learns late.
 
     The distribution is that of the bias-free and of other PyTorch versions of this net.
     """
