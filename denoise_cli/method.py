@@ -53,6 +53,15 @@ class Iterative(Denoiser, Protocol):
 
 
 @runtime_checkable
+class Mapped(Denoiser, Protocol):
+    """A denoiser that can be told the noise level at every pixel."""
+
+    def denoise_mapped(self, noisy: Tensor, sigma: Tensor, options: Any) -> Tensor:
+        """As ``denoise``, for noise whose standard deviation, on [0, 1], is ``sigma`` (N or 1, 1, H, W)."""
+        ...
+
+
+@runtime_checkable
 class Trainable(Denoiser, Protocol):
     """A denoiser that learns from pairs; also an ``nn.Module``."""
 
@@ -100,3 +109,8 @@ class Method:
     def name(self) -> str:
         """What ``--model`` calls it."""
         return self.make.__module__.rpartition(".")[2].replace("_", "-")
+
+    @property
+    def takes_map(self) -> bool:
+        """Whether its denoisers are ``Mapped``."""
+        return hasattr(self.make, "denoise_mapped")

@@ -35,6 +35,9 @@ def run(
         str | None, typer.Option("--iters", "-n", help="Iterations of a recurrent model; 10,20,50 saves each.")
     ] = None,
     sigma: Annotated[float | None, typer.Option(help="Noise level, 0..255, for models that take one.", min=0)] = None,
+    sigma_map: Annotated[
+        Path | None, typer.Option(help="An image whose gray values are the noise level at each pixel (ffdnet).")
+    ] = None,
     weights: Annotated[Path | None, typer.Option(help="A weights file of your own, from `denoise train`.")] = None,
     settings: flags.Settings = None,
     format: Annotated[
@@ -63,11 +66,13 @@ def run(
     """
     counts = knobs.parse_counts(iters) if iters is not None else None
     given = knobs.parse_settings(settings or []) | ({} if sigma is None else {"sigma": sigma})
-    from denoise_cli.image import FORMATS
+    from denoise_cli.image import FORMATS, MAX_PIXELS
     from denoise_cli.inference.inputs import STREAM, gather
 
     if format is not None and format not in FORMATS:
         raise UsageError(f"There is no format {format!r}.", did_you_mean(format, FORMATS))
+    if sigma is not None and sigma_map is not None:
+        raise UsageError("--sigma and --sigma-map both name the noise level.", "Leave one of them out.")
     found = gather(inputs, None if output in (None, STREAM) else Path(str(output)))
     to_stdout = output == STREAM or (output is None and [item.path for item in found.items] == [None])
     if to_stdout:
@@ -75,18 +80,21 @@ def run(
     places = [[]] if to_stdout else _places(found.items, output, format, counts, force)
     if found.earlier:
         screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
     stdin = _stdin() if any(item.path is None for item in found.items) else b""
 
     from denoise_cli import device as devices
     from denoise_cli.inference.pipeline import process
+    from denoise_cli.inference.sigma_map import read_sigma_map
     from denoise_cli.inference.workbench import Wish, Workbench
 
     where = devices.pick(device)
     devices.keep_memory()
-    wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile)
+    levels = None if sigma_map is None else read_sigma_map(sigma_map, limit)
+    wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile, levels)
     bench = Workbench(wish, lambda card: knobs.fill(card.options, given, card.name))
     screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
-    files = _Files(stdin, format, force, max_pixels)
+    files = _Files(stdin, format, force, limit)
     with screen.progress("denoising", len(found.items)) as bar:
         failures = []
         for result in process(found.items, places, bench, files.read, files.write):
@@ -106,14 +114,13 @@ class _Files:
     stdin: bytes
     format: str | None
     force: bool
-    max_pixels: int | None
+    max_pixels: int
 
     def read(self, item: "Item") -> "Image":
         """The image of ``item``; raises ``InputError``."""
-        from denoise_cli.image import MAX_PIXELS, decode, read
+        from denoise_cli.image import decode, read
 
-        limit = MAX_PIXELS if self.max_pixels is None else self.max_pixels
-        return decode(self.stdin, "-", limit) if item.path is None else read(item.path, limit)
+        return decode(self.stdin, "-", self.max_pixels) if item.path is None else read(item.path, self.max_pixels)
 
     def write(self, results: "Sequence[Image]", paths: Sequence[Path]) -> None:
         """Write each result to its path, or the only one to stdout where there is none; raises ``OutputError``."""

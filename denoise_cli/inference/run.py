@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from denoise_cli.errors import DenoiseError, DeviceError
 from denoise_cli.image import Image
 from denoise_cli.inference import tiles
+from denoise_cli.inference.sigma_map import Told, check_size
 from denoise_cli.method import Denoiser
 from denoise_cli.shapes import from_channels, to_channels
 
@@ -25,6 +26,7 @@ class Engine:
     dtype: torch.dtype  # of the convolutions
     counts: tuple[int, ...] | None = None  # iterations to save, ascending; None: one estimate by the options
     tile: int | None = None  # side of the tiles; None: by the image's size
+    sigma_map: Tensor | None = None  # the noise level at every pixel of every image, (1, 1, H, W), for a ``Mapped``
 
 
 def ready(engine: Engine) -> Engine:
@@ -38,8 +40,11 @@ def denoise_image(engine: Engine, image: Image) -> list[Image]:
     """The estimates of one image, with its metadata.
 
     A result with values that are not finite is computed again in float32; out of memory halves the tiles and tries
-    again. Raises ``DeviceError`` where even small tiles do not fit, ``DenoiseError`` where float32 is not finite.
+    again. Raises ``DeviceError`` where even small tiles do not fit, ``DenoiseError`` where float32 is not finite, and
+    ``InputError`` where a map of noise levels has another size.
     """
+    if engine.sigma_map is not None:
+        check_size(engine.sigma_map, image)
     noisy = torch.from_numpy(image.pixels)[None].to(engine.device)
     estimates = _within_memory(engine, noisy)
     if not all(torch.isfinite(estimate).all() for estimate in estimates):
@@ -74,6 +79,9 @@ def _is_full(error: RuntimeError) -> bool:
 def _denoise(engine: Engine, noisy: Tensor) -> list[Tensor]:
     denoiser = engine.denoiser
     taken = to_channels(noisy, denoiser.channels)
+    if engine.sigma_map is not None:
+        denoiser = Told.by(denoiser)
+        taken = denoiser.join(taken, engine.sigma_map)
     options = denoiser.settle(noisy, engine.options)
     with (
         torch.inference_mode(),
@@ -82,4 +90,6 @@ def _denoise(engine: Engine, noisy: Tensor) -> list[Tensor]:
         reach_of = options if engine.counts is None else replace(options, iters=engine.counts[-1])
         tiling = tiles.plan(noisy.shape[-2], noisy.shape[-1], denoiser, reach_of, engine.tile)
         estimates = tiles.denoise(denoiser, taken, options, engine.counts, tiling)
+    if isinstance(denoiser, Told):
+        estimates = [denoiser.part(estimate)[0] for estimate in estimates]
     return [from_channels(estimate, noisy) for estimate in estimates]

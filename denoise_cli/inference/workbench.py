@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.errors import UsageError, WeightsError
@@ -26,6 +27,7 @@ class Wish:
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
     dtype: torch.dtype = torch.float32
     tile: int | None = None
+    sigma_map: Tensor | None = None  # the noise level at every pixel, (1, 1, H, W); the same for all images
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class Workbench:
     def _accepts(self, entry: shelf.Entry) -> bool:
         if self._method is not None:
             return entry.model == self._method
-        return self._wish.counts is None or _iterates(methods.find(entry.model))
+        card = methods.find(entry.model)
+        return (self._wish.counts is None or _iterates(card)) and (self._wish.sigma_map is None or card.takes_map)
 
     def _engine(self, name: str) -> Engine:
         if name in self._bad:
@@ -93,7 +96,8 @@ class Workbench:
         else:
             path = wish.file if wish.file is not None else shelf.path_of(shelf.find(name))
             denoiser = load_net(path, card)
-        return ready(Engine(denoiser, self._options(card), wish.device, wish.dtype, wish.counts, wish.tile))
+        options = self._options(card)
+        return ready(Engine(denoiser, options, wish.device, wish.dtype, wish.counts, wish.tile, wish.sigma_map))
 
     def _options(self, card: Method) -> Any:
         if self._wish.counts is not None and not _iterates(card):
@@ -102,6 +106,9 @@ class Workbench:
                 f"{card.name} does not iterate: it has no --iters.",
                 f"Leave --iters out, or use a model that has them: {', '.join(able)}.",
             )
+        if self._wish.sigma_map is not None and not card.takes_map:
+            able = [name for name in methods.names() if methods.find(name).takes_map]
+            raise UsageError(f"{card.name} takes no map of noise levels.", f"Use a model that does: {', '.join(able)}.")
         return self._options_of(card)
 
 

@@ -87,6 +87,10 @@ class FFDNet(nn.Module):
             sigma = torch.full((1, 1, 1, 1), level, device=noisy.device)
         return self(noisy, sigma).clamp(0, 1)  # type: ignore[no-any-return]
 
+    def denoise_mapped(self, noisy: Tensor, sigma: Tensor, options: Options) -> Tensor:
+        """The estimate in [0, 1]: (N, C, H, W), at levels ``sigma`` (N or 1, 1, H, W), whatever the options say."""
+        return self(noisy, sigma).clamp(0, 1)  # type: ignore[no-any-return]
+
     def reach(self, options: Options) -> int:
         """Two pixels for each 3x3 convolution at half size, and one within a folded pixel."""
         return reach_of(self.fold, self.layers, self.unfold, stride=self.stride)

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -295,6 +296,29 @@ def test_knobs_of_the_classical_methods(capsys: Caught) -> None:
     assert main(["run", "a.png", "-m", "median", "-o", "three.png"]) == 0
     assert (take(Path("five.png")) != take(Path("three.png"))).any()
     assert main(["run", "a.png", "-m", "nlm", "--sigma", "25", "-o", "nlm.png"]) == 0
+
+
+@pytest.mark.usefixtures("here", "shelved")
+def test_a_noise_level_for_every_pixel(stock: Callable[..., shelf.Entry], capsys: Caught) -> None:
+    put(Path("even.png"), np.full((24, 32, 1), 51, np.uint8))
+    put(Path("uneven.png"), np.arange(768, dtype=np.uint8).reshape(24, 32, 1))
+    put(Path("small.png"), photo(8, 8, 1))
+    stock("ffdnet.tiny", depth=3, features=4)
+    flags = ["run", "a.png", "-m", "ffdnet.tiny", "--precision", "float32"]
+    assert main([*flags, "-o", "level.png", "--sigma", "51"]) == 0
+    assert main([*flags, "-o", "map.png", "--sigma-map", "even.png"]) == 0
+    assert main([*flags, "-o", "other.png", "--sigma-map", "uneven.png", "--tile", "16"]) == 0
+    assert (take(Path("map.png")) == take(Path("level.png"))).all()
+    assert (take(Path("other.png")) != take(Path("map.png"))).any()
+    for wrong, code, said in (
+        ([*flags, "--sigma-map", "small.png"], 3, "a.png has 32x24 pixels, the map of its noise levels 8x8"),
+        ([*flags, "--sigma-map", "none.png"], 3, "none.png does not exist"),
+        ([*flags, "--sigma-map", "even.png", "--sigma", "5"], 2, "--sigma and --sigma-map both name"),
+        (["run", "a.png", "-m", "dt", "--sigma-map", "even.png"], 2, "dt takes no map of noise levels"),
+    ):
+        assert main(wrong) == code
+        assert said in capsys.readouterr().err
+    assert not Path("a-denoised.png").exists()
 
 
 @pytest.mark.usefixtures("here")

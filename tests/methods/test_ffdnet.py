@@ -44,6 +44,16 @@ def test_a_map_is_averaged_over_each_folded_pixel() -> None:
     assert estimate[0, 0].flatten().tolist() == pytest.approx(2 * [0.65, 0.65, 0.4, 0.4])
 
 
+def test_a_map_tells_the_level_of_every_pixel_whatever_the_options_say() -> None:
+    net, levels = FFDNet(Config(channels=1, depth=2, features=2)).eval(), torch.full((1, 1, 4, 6), 0.2)
+    noisy = torch.rand((2, 1, 4, 6), generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        assert torch.equal(net.denoise_mapped(noisy, levels, Options()), net.denoise(noisy, Options(0.2)))
+        levels[..., 4:] = 0.7
+        changed = net.denoise_mapped(noisy, levels, Options(0.2)) != net.denoise(noisy, Options(0.2))
+    assert changed.any() and METHOD.takes_map
+
+
 def test_a_level_is_read_in_either_unit_and_measured_where_it_is_not_given() -> None:
     net = _subtracting(1)
     clean = torch.full((1, 1, 64, 64), 0.5)
