@@ -54,6 +54,12 @@ def precision(word: str, device: torch.device) -> torch.dtype:
     return known[word]
 
 
+def autocast_afresh(device: torch.device) -> torch.autocast:
+    """Autocast as it is switched already, without its cache of weights, which would outlive a step of the optimiser."""
+    enabled, dtype = torch.is_autocast_enabled(device.type), torch.get_autocast_dtype(device.type)
+    return torch.autocast(device.type, dtype, enabled=enabled, cache_enabled=False)
+
+
 def keep_memory() -> None:
     """Let the C library keep freed memory for the next tensor instead of giving it back to the system (Linux, glibc).
 

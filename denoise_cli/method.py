@@ -3,7 +3,7 @@
 Letters: N batch, C channels, H height, W width. Intensities are in [0, 1]; sigma is on that scale too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -69,6 +69,35 @@ class Trainable(Denoiser, Protocol):
         """A scalar to minimise, as the method's own ``Recipe`` says; what it draws at random comes from ``generator``.
 
         The generator is on the CPU, so that its draws are the same on every device.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Step:
+    """Where a fit stands: what ``Fitter.fit`` yields after each of its steps, for each of N images by itself."""
+
+    number: int  # steps taken, from 1
+    loss: Tensor  # (N,) mean squared misfit of the output, on the pixels that are fitted
+    output: Tensor  # (N, C, H, W), what the net says at this step; detached, without padding
+    estimate: Tensor  # (N, C, H, W) in [0, 1], the answer if this were the last step: the outputs averaged, say
+    held_out: Tensor | None = None  # (N,) mean squared misfit of the estimate, on pixels that are not fitted
+
+
+@runtime_checkable
+class Fitter(Iterative, Protocol):
+    """A denoiser that learns from the noisy image alone, in steps; ``denoise_cli.fitting`` says when to stop.
+
+    Its ``Options`` have ``iters`` (the most steps), ``stop`` (a word that ``fitting.stopping.rule`` reads), ``seed``
+    and, where a fit can diverge, ``rate``. ``denoise`` is ``fitting.follow.answer``, ``estimates`` is
+    ``fitting.follow.answers``.
+    """
+
+    def fit(self, noisy: Tensor, options: Any) -> Iterator[Step]:
+        """One step after the other on noisy images (N, C, H, W), ``options.iters`` of them; it does not stop earlier.
+
+        The consumer switches gradients on. Deterministic by ``options.seed`` on the CPU; every image has a fit of its
+        own, as if it came alone.
         """
         ...
 

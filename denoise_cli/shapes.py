@@ -14,6 +14,28 @@ def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     return functional.pad(image, (0, right, 0, bottom), mode="replicate") if bottom or right else image
 
 
+def surround(image: Tensor, kind: str, left: int, right: int, top: int, bottom: int) -> Tensor:
+    """``image`` (N, C, H, W) with so many pixels more on each side: ``zero``, ``edge`` or ``reflect``.
+
+    The mirror does not repeat the outermost pixels, and is mirrored again where the image is smaller than the border.
+    """
+    if kind == "zero":
+        return functional.pad(image, (left, right, top, bottom))
+    assert kind in ("edge", "reflect"), kind
+    height, width = image.shape[-2:]
+    rows = _inside(torch.arange(-top, height + bottom, device=image.device), height, kind)
+    columns = _inside(torch.arange(-left, width + right, device=image.device), width, kind)
+    return image[..., rows, :][..., columns]
+
+
+def _inside(places: Tensor, side: int, kind: str) -> Tensor:
+    """For every place, also those outside, the one from 0 to ``side - 1`` whose pixel is shown there."""
+    if kind == "edge":
+        return places.clamp(0, side - 1)
+    around = places % max(1, 2 * (side - 1))
+    return torch.where(around < side, around, 2 * (side - 1) - around)
+
+
 def to_channels(image: Tensor, channels: int | None) -> Tensor:
     """``image`` (N, C, H, W) as a net with ``channels`` inputs takes it.
 

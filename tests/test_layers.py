@@ -10,7 +10,7 @@ ROOT = Path(denoise_cli.__file__).parent
 FLOORS = (
     ("errors", "image", "files", "shapes", "seeds", "device", "__init__"),
     ("noise", "metrics", "losses", "layers"),
-    ("method", "checkpoint", "shelf"),
+    ("method", "checkpoint", "shelf", "fitting"),
     ("methods",),
     ("data", "inference", "training", "scoring"),
     ("bench", "figures"),
@@ -23,6 +23,7 @@ ALLOWED = {  # on one floor, or within the ground floor
     ("device", "errors"),
     ("losses", "metrics"),
     ("checkpoint", "method"),
+    ("fitting", "method"),
     ("training", "data"),
     ("bench", "figures"),
     ("__main__", "cli"),

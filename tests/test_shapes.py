@@ -1,9 +1,12 @@
 """Sizes and channels, there and back."""
 
+from typing import Any
+
+import numpy as np
 import pytest
 import torch
 
-from denoise_cli.shapes import from_channels, pad_to_multiple, to_channels
+from denoise_cli.shapes import from_channels, pad_to_multiple, surround, to_channels
 
 
 @pytest.mark.parametrize("size", [(37, 53), (1, 1), (1, 5000), (8, 16)])
@@ -14,6 +17,16 @@ def test_padding_repeats_the_last_row_and_column(size: tuple[int, int]) -> None:
     assert padded.shape[-2] - size[0] < 8 and padded.shape[-1] - size[1] < 8
     assert torch.equal(padded[..., : size[0], : size[1]], image)
     assert (padded[..., -1, -1] == image[..., -1, -1]).all()
+
+
+@pytest.mark.parametrize("size", [(5, 6), (1, 1), (2, 1), (1, 3), (3, 20)])
+@pytest.mark.parametrize(("kind", "numpy_mode"), [("zero", "constant"), ("edge", "edge"), ("reflect", "reflect")])
+def test_surrounding_is_that_of_numpy_also_where_the_border_is_wider_than_the_image(
+    size: tuple[int, int], kind: str, numpy_mode: Any
+) -> None:
+    image = torch.rand((2, 3, *size), generator=torch.Generator().manual_seed(0))
+    wanted = np.pad(image.numpy(), ((0, 0), (0, 0), (9, 1), (4, 7)), mode=numpy_mode)
+    assert np.array_equal(surround(image, kind, left=4, right=7, top=9, bottom=1).numpy(), wanted)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Fits of a net to a single image: when they stop, and what is kept of them. Methods use it, it knows none."""

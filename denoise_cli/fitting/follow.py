@@ -1,0 +1,155 @@
+"""Drive a fit: keep the best step of each image, stop in time, start again more slowly where it diverges."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from denoise_cli.errors import DenoiseError, UsageError
+from denoise_cli.fitting import stopping
+from denoise_cli.method import Fitter, Step
+
+_SLOWER = 4.0  # by so much the rate is divided after a fit that diverged
+_ATTEMPTS = 5
+_EXPLODED = 20.0  # a loss so many times that of the first step counts as diverged
+_DUE = 25  # steps between looks at whether it is finite, which wait for the device
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Where a fit stands, and what it would answer now."""
+
+    step: Step
+    best: Tensor  # (N, C, H, W), the estimate of the best step of each image
+    best_at: Tensor  # (N,) the number of that step
+    seconds: float  # since the fit began
+    message: str = ""  # something to tell: the fit was begun again
+    ended: str = ""  # why this is the last standing; empty while the fit goes on
+
+
+def follow(
+    fitter: Fitter, noisy: Tensor, options: Any, halt: Callable[[float], bool] = lambda seconds: False
+) -> Iterator[Standing]:
+    """The standings of a fit of noisy images (N, C, H, W), up to where ``options.stop`` or ``halt(seconds)`` ends it.
+
+    A fit that diverges begins again with a lower rate, up to five times. Raises ``UsageError`` for options that cannot
+    be, and ``DenoiseError`` where it diverges still, or an image has values that are not finite.
+    """
+    _check(noisy, options)
+    began, message = time.monotonic(), ""
+    for _ in range(_ATTEMPTS):
+        kept = _Kept(stopping.rule(options.stop))
+        first: float | None = None
+        for step in _with_gradients(fitter, noisy, options):
+            if first is None:
+                first = max(step.loss.max().item(), 1e-4)
+            if (step.number <= _DUE or step.number % _DUE == 0) and not _sound(step, first):
+                break
+            kept.take(step)
+            seconds = time.monotonic() - began
+            ended = kept.ended()
+            if not ended and halt(seconds):
+                ended = "interrupted"
+            if not ended and step.number >= options.iters:
+                ended = f"all {options.iters} steps are done"
+            assert kept.best is not None and kept.best_at is not None
+            yield Standing(step, kept.best, kept.best_at, seconds, message, ended)
+            message = ""
+            if ended:
+                return
+        if not hasattr(options, "rate"):
+            raise DenoiseError("The fit diverged.", "The image does not suit this method: choose another.")
+        was, options = options.rate, replace(options, rate=options.rate / _SLOWER)
+        message = f"the fit diverged; it begins again with a rate of {options.rate:.3g} instead of {was:.3g}"
+    raise DenoiseError(
+        f"The fit diverged {_ATTEMPTS} times, at last with a rate of {was:.3g}.", "Choose a still lower --rate."
+    )
+
+
+def answer(fitter: Fitter, noisy: Tensor, options: Any) -> Tensor:
+    """What a fit of noisy images (N, C, H, W) answers, also in the midst of code that runs without gradients."""
+    with torch.inference_mode(False):
+        images = noisy.clone()
+        last = deque(follow(fitter, images, options), maxlen=1).pop()
+    return last.best.to(noisy.dtype)
+
+
+def answers(fitter: Fitter, noisy: Tensor, options: Any, counts: tuple[int, ...]) -> list[Tensor]:
+    """The estimates after each of ``counts`` (ascending) steps of a single fit, which nothing else stops."""
+    chosen = replace(options, iters=counts[-1], stop="none")
+    found: dict[int, Tensor] = {}
+    with torch.inference_mode(False):
+        images = noisy.clone()
+        for standing in follow(fitter, images, chosen):
+            if standing.step.number in counts:
+                found[standing.step.number] = standing.step.estimate.to(noisy.dtype)
+    return [found[count] for count in counts]
+
+
+class _Kept:
+    """The best step so far, image by image."""
+
+    def __init__(self, rule: stopping.Rule) -> None:
+        self._rule = rule
+        self._score: Tensor | None = None
+        self._reached: Tensor | None = None
+        self.best: Tensor | None = None
+        self.best_at: Tensor | None = None
+
+    def take(self, step: Step) -> None:
+        """Keep what is better in ``step``; an image whose fit has ended keeps what it has."""
+        score = self._rule.score(step).float()
+        if self._score is None or self.best is None or self.best_at is None or self._reached is None:
+            self._score, self.best = score, step.estimate
+            self.best_at = torch.full_like(score, step.number, dtype=torch.long)
+            self._reached = torch.isneginf(score)
+            return
+        better = (score <= self._score) & ~self._reached
+        self._score = torch.where(better, score, self._score)
+        self.best = torch.where(better[:, None, None, None], step.estimate, self.best)
+        self.best_at = torch.where(better, step.number, self.best_at)
+        self._reached = self._over(step.number)
+
+    def ended(self) -> str:
+        """Why all images are done, or nothing."""
+        assert self._reached is not None
+        if not self._reached.all():
+            return ""
+        return "stopped by itself" if self._rule.patience is not None else "down to the noise"
+
+    def _over(self, number: int) -> Tensor:
+        assert self._score is not None and self.best_at is not None and self._reached is not None
+        over = self._reached | torch.isneginf(self._score)
+        patience = self._rule.patience
+        return over if patience is None else over | (number - self.best_at >= patience)
+
+
+def _with_gradients(fitter: Fitter, noisy: Tensor, options: Any) -> Iterator[Step]:
+    """The steps of the fit; gradients are on while it works, and as they were while the consumer does."""
+    steps = fitter.fit(noisy, options)
+    while True:
+        with torch.enable_grad():
+            step = next(steps, None)
+        if step is None:
+            return
+        yield step
+
+
+def _sound(step: Step, first: float) -> bool:
+    loss = step.loss.max().item()
+    return isfinite(loss) and loss <= _EXPLODED * first and bool(step.estimate.isfinite().all())
+
+
+def _check(noisy: Tensor, options: Any) -> None:
+    if options.iters < 1:
+        raise UsageError(f"A fit cannot have {options.iters} steps.", "It takes at least 1.")
+    stopping.rule(options.stop)
+    if not noisy.isfinite().all():
+        raise DenoiseError(
+            "The image has values that are not finite (NaN or infinite).", "Replace them; a fit would spread them."
+        )
