@@ -24,6 +24,9 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in methods.names()),
     ("dt", {"recall": "impulses"}),
     ("dt", {"residual": False}),
+    ("dt", {"filter": "median"}),
+    ("dt", {"filter": "dynamic"}),
+    ("dt", {"filter": "dynamic", "recall": "impulses"}),
     ("dncnn", {"batch_norm": False}),
 ]
 EACH = pytest.mark.parametrize("variant", range(len(VARIANTS)), ids=[f"{n}{v or ''}" for n, v in VARIANTS])

@@ -8,6 +8,7 @@ Recurrent Networks: Logical Extrapolation Without Overthinking", NeurIPS 2022.
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import count, islice
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,11 +16,15 @@ from torch import Generator, Tensor, nn
 from denoise_cli import losses
 from denoise_cli.errors import UsageError, did_you_mean
 from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share
+from denoise_cli.layers.involution import Involution
+from denoise_cli.layers.median import MedianLayer
 from denoise_cli.layers.residual import ResidualBlock, conv3x3, head
+from denoise_cli.losses.sequence import similarity
 from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
 
 RECALLS = ("noisy", "impulses")
+FILTERS = {"none": 0, "median": 1, "dynamic": 2}  # how far each looks, pixels
 _COARSE_SHARE = 0.25  # the first sweep over the impulses is quick: at most this share of the pixels at once
 _FINE_GROUPS = 5  # in every later sweep: where half of the pixels are impulses, a tenth of all at once
 _AVERAGED_FROM = 2  # fine sweep from which on the estimates of a group are averaged
@@ -34,6 +39,7 @@ class Config:
     blocks: int = 2  # residual blocks an iteration
     recall: str = "noisy"  # "noisy": the image itself; "impulses": salt and pepper located, filled and marked
     residual: bool = True  # predict what is to be added to the recalled image; False: the image, as published
+    filter: str = "none"  # first in each iteration: "median" of 3x3 pixels, or "dynamic": an involution of 5x5
 
 
 @dataclass(frozen=True)
@@ -48,12 +54,15 @@ class Options:
 class Progressive(Recipe):
     """How a deep-thinking net is trained: part on all iterations, part on a few that continue others (equation 4)."""
 
+    own_losses: ClassVar[tuple[str, ...]] = ("similarity",)
+
     alpha: float = 1.0  # weight of the progressive loss; the paper tries 0, 0.5, 1
     max_iters: int = 5  # iterations with gradient
     free_iters: int | None = (
         20  # most iterations without gradient before them; None: as published, fewer than max_iters
     )
     every: bool = True  # judge every iteration with gradient; False: the last one, as published
+    gamma: float = 0.8  # of the loss `similarity`: an iteration weighs so many times what the one before does
 
 
 @dataclass(frozen=True)
@@ -84,17 +93,22 @@ class DeepThinking(nn.Module):
         super().__init__()
         if config.recall not in RECALLS:
             raise UsageError(f"dt has no recall {config.recall!r}.", did_you_mean(config.recall, RECALLS))
+        if config.filter not in FILTERS:
+            raise UsageError(f"dt has no filter {config.filter!r}.", did_you_mean(config.filter, FILTERS))
         self.config = config
         self.channels = config.channels
         self.projection = conv3x3(config.channels, config.width)
-        self.recall = conv3x3(config.width + config.channels, config.width)
+        recalled = config.width + config.channels
+        self.filter = _filter(config.filter, recalled)
+        self.recall = conv3x3(recalled, config.width)
         self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
         self.head = head(config.width, config.channels)
 
     def forward(self, state: State | None, seen: Tensor) -> tuple[Tensor, Tensor]:
         """One iteration on the recalled image ``seen`` (N, C, H, W): the next thought and what the head makes of it."""
         thought = self.projection(seen).relu() if state is None else state.thought
-        thought = self.blocks(self.recall(torch.cat((thought, seen.to(thought.dtype)), dim=1)))
+        recalled = self.filter(torch.cat((thought, seen.to(thought.dtype)), dim=1))
+        thought = self.blocks(self.recall(recalled))
         return thought, self.head(thought).float()
 
     def think(self, noisy: Tensor, options: Options) -> Iterator[State]:
@@ -150,19 +164,25 @@ class DeepThinking(nn.Module):
         return self.estimates(noisy, options, (options.iters,))[0]
 
     def reach(self, options: Options) -> int:
-        """Grows with the iterations: one pixel for each 3x3 convolution, and the windows that fill impulses."""
-        block = 1 + 2 * self.config.blocks
+        """Grows with the iterations: a pixel for each 3x3 convolution, the filter, the windows that fill impulses."""
+        block = FILTERS[self.config.filter] + 1 + 2 * self.config.blocks
         if self.config.recall == "impulses":
             return options.iters * (block + 3 + FILL_RADIUS) + 1 + FILL_RADIUS + FIND_RADIUS
         return 1 + options.iters * block + 3
 
     def loss(self, pair: Pair, recipe: Progressive, generator: Generator) -> Tensor:
-        """``(1 - alpha) L_fixed + alpha L_progressive`` (equation 4)."""
-        criterion = losses.find(recipe.loss)
+        """``(1 - alpha) L_fixed + alpha L_progressive + lambda L_similarity`` (equation 7).
+
+        The recipe's loss gives lambda, and what the other two are made of: a perceptual loss too, if it is in there.
+        """
+        weight, criterion = losses.parse(recipe.loss, recipe.own_losses).at(0, 1).parted("similarity")
         total = torch.zeros((), device=pair.clean.device)
-        if recipe.alpha < 1:
-            *_, last = islice(self._practise(pair.noisy, generator), recipe.max_iters)
-            total = total + (1 - recipe.alpha) * _judge(last, pair.clean, criterion)
+        if recipe.alpha < 1 or weight > 0:
+            *before, last = islice(self._practise(pair.noisy, generator), recipe.max_iters)
+            if recipe.alpha < 1:
+                total = total + (1 - recipe.alpha) * _judge(last, pair.clean, criterion)
+            if weight > 0:
+                total = total + weight * similarity([state.estimate for state in before], pair.noisy, recipe.gamma)
         if recipe.alpha > 0:
             free, learning = _draw(recipe, generator)
             thinking = self._practise(pair.noisy, generator)
@@ -182,6 +202,12 @@ class DeepThinking(nn.Module):
         groups = 1 + int(torch.randint(4, (), generator=generator))
         first = int(torch.randint(groups, (), generator=generator))
         return self._think_impulses(noisy, impulse_share(noisy), _rounds(groups, first, noisy.device))
+
+
+def _filter(name: str, features: int) -> nn.Module:
+    if name == "median":
+        return MedianLayer(2 * FILTERS[name] + 1)
+    return Involution(features, side=2 * FILTERS[name] + 1) if name == "dynamic" else nn.Identity()
 
 
 def _judge(state: State, clean: Tensor, criterion: losses.Loss) -> Tensor:

@@ -4,13 +4,17 @@ The "CNN baseline" of Naveen Raman, Andrew Mao, Vatsal Agarwal, Aman Jaiman, "Us
 Generalize From Easy to Hard Problems in Image Denoising" (Table 1).
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
 from denoise_cli.layers.residual import ResidualBlock, conv3x3, head
+from denoise_cli.losses.sequence import similarity
 from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
 
@@ -28,6 +32,16 @@ class Config:
 @dataclass(frozen=True)
 class Options:
     """Nothing to turn at run time: the number of stages is part of the net."""
+
+
+@dataclass(frozen=True)
+class Progressive(Recipe):
+    """How the net is trained: part on all of it, part on a few stages that continue others (equation 4)."""
+
+    own_losses: ClassVar[tuple[str, ...]] = ("similarity",)
+
+    alpha: float = 0.0  # weight of the progressive loss; the paper tries 0, 0.5, 1
+    gamma: float = 0.8  # of the loss `similarity`: a stage weighs so many times what the one before does
 
 
 class FeedForward(nn.Module):
@@ -48,10 +62,15 @@ class FeedForward(nn.Module):
 
     def forward(self, noisy: Tensor) -> Tensor:
         """The estimate, not clipped: (N, C, H, W) from noisy images of that shape."""
+        *_, thought = self.thoughts(noisy)
+        return self.head(thought)  # type: ignore[no-any-return]
+
+    def thoughts(self, noisy: Tensor) -> Iterator[Tensor]:
+        """What each stage makes of noisy images (N, C, H, W), one after the other: (N, width, H, W)."""
         thought = self.projection(noisy).relu_()
         for stage in self.stages:
-            thought = stage(self.recall(torch.cat((thought, noisy), dim=1)))
-        return self.head(thought)  # type: ignore[no-any-return]
+            thought = stage(self.recall(torch.cat((thought, noisy.to(thought.dtype)), dim=1)))
+            yield thought
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
         """Nothing is left open."""
@@ -65,9 +84,27 @@ class FeedForward(nn.Module):
         """One pixel for each 3x3 convolution on the longest way through."""
         return self.depth
 
-    def loss(self, pair: Pair, recipe: Recipe, generator: Generator) -> Tensor:
-        """The recipe's loss between estimate and clean images."""
-        return losses.find(recipe.loss)(self(pair.noisy), pair.clean)
+    def loss(self, pair: Pair, recipe: Progressive, generator: Generator) -> Tensor:
+        """``(1 - alpha) L_fixed + alpha L_progressive + lambda L_similarity`` (equation 7); the loss gives lambda."""
+        weight, criterion = losses.parse(recipe.loss, recipe.own_losses).at(0, 1).parted("similarity")
+        total = torch.zeros((), device=pair.clean.device)
+        if recipe.alpha < 1 or weight > 0:
+            *before, last = self.thoughts(pair.noisy)
+            if recipe.alpha < 1:
+                total = total + (1 - recipe.alpha) * criterion(self.head(last), pair.clean)
+            if weight > 0:
+                early = [self.head(thought) for thought in before]
+                total = total + weight * similarity(early, pair.noisy, recipe.gamma)
+        if recipe.alpha > 0:
+            free = int(torch.randint(len(self.stages), (), generator=generator))
+            learning = 1 + int(torch.randint(len(self.stages) - free, (), generator=generator))
+            thinking = self.thoughts(pair.noisy)
+            with torch.no_grad():
+                for _ in islice(thinking, free):
+                    pass
+            *_, last = islice(thinking, learning)
+            total = total + recipe.alpha * criterion(self.head(last), pair.clean)
+        return total
 
 
 METHOD = Method(
@@ -76,5 +113,5 @@ METHOD = Method(
     options=Options(),
     summary="the deep-thinking net without weight sharing, as a baseline",
     paper="Raman, Mao, Agarwal, Jaiman: Using Recurrent Architectures to Generalize From Easy to Hard Problems (CNN)",
-    recipe=Recipe(noise="sp:0.1", patch=32, batch=32, steps=20_000),
+    recipe=Progressive(noise="sp:0.1", patch=32, batch=32, steps=20_000),
 )

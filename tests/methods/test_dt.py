@@ -1,10 +1,14 @@
 """The deep-thinking net."""
 
+from dataclasses import replace
+from itertools import islice
+
 import pytest
 import torch
 
 from denoise_cli.errors import UsageError
 from denoise_cli.layers.impulses import find_impulses, impulse_share
+from denoise_cli.layers.median import MedianLayer
 from denoise_cli.methods.dt import METHOD, Config, DeepThinking, Options, Progressive
 from denoise_cli.noise import Gaussian, parse, stored
 from denoise_cli.noise.pair import Pair
@@ -25,6 +29,8 @@ def net_of(config: Config) -> DeepThinking:
 def test_the_published_number_of_weights() -> None:
     assert sum(weights.numel() for weights in net_of(Config()).parameters()) == 27_360
     assert sum(weights.numel() for weights in net_of(Config(recall="impulses")).parameters()) == 27_360
+    assert sum(weights.numel() for weights in net_of(Config(filter="median")).parameters()) == 27_360
+    assert sum(weights.numel() for weights in net_of(Config(filter="dynamic")).parameters()) == 27_487
     assert METHOD.config == Config()
 
 
@@ -66,6 +72,23 @@ def test_a_recall_that_does_not_exist() -> None:
         DeepThinking(Config(recall="impulse"))
 
 
+def test_a_filter_that_does_not_exist() -> None:
+    with pytest.raises(UsageError, match=r"no filter 'dynamics'.\nDid you mean 'dynamic'"):
+        DeepThinking(Config(filter="dynamics"))
+
+
+@pytest.mark.parametrize("filter", ["median", "dynamic"])
+def test_the_filter_comes_before_the_recall(filter: str) -> None:
+    net = net_of(Config(width=6, filter=filter)).eval().requires_grad_(False)
+    noisy = parse("sp:0.2")(scenes(1, 16, torch.Generator().manual_seed(0)), torch.Generator().manual_seed(1)).noisy
+    seen: list[torch.Tensor] = []
+    net.recall.register_forward_hook(lambda layer, inputs, output: seen.append(inputs[0]))
+    next(net.think(noisy, Options()))
+    both = torch.cat((net.projection(noisy).relu(), noisy), dim=1)
+    layer = MedianLayer(3) if filter == "median" else net.filter
+    assert torch.equal(seen[0], layer(both)) and not torch.equal(seen[0], both)
+
+
 @pytest.mark.parametrize("alpha", [0.0, 0.5, 1.0])
 def test_the_loss_is_drawn_from_the_generator_alone(alpha: float) -> None:
     net = net_of(Config(width=6))
@@ -77,6 +100,31 @@ def test_the_loss_is_drawn_from_the_generator_alone(alpha: float) -> None:
     if alpha == 0.0:  # all iterations, the last one judged (equation 4)
         last = list(zip(range(2), net.think(pair.noisy, Options()), strict=False))[-1][1]
         assert values[0] == pytest.approx((last.estimate - clean).square().mean().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 1.0])
+def test_the_similarity_is_added_with_its_weight(alpha: float) -> None:
+    net = net_of(Config(width=6))
+    recipe = Progressive(noise="sp:0.1", patch=16, batch=2, steps=1, alpha=alpha, max_iters=3, loss="mse", gamma=0.5)
+    clean = scenes(2, 16, torch.Generator().manual_seed(0))
+    pair = parse(recipe.noise)(clean, torch.Generator().manual_seed(1))
+    plain, summed = (
+        net.loss(pair, replace(recipe, loss=loss), torch.Generator().manual_seed(3)).item()
+        for loss in ("mse", "mse + 0.08*similarity")
+    )
+    first, second, _ = islice(net.think(pair.noisy, Options()), 3)
+    distances = [(state.estimate - pair.noisy).square().mean().item() for state in (first, second)]
+    assert summed == pytest.approx(plain + 0.08 * (0.5 * distances[0] + 0.25 * distances[1]), rel=1e-5)
+
+
+@pytest.mark.parametrize("filter", ["median", "dynamic"])
+def test_every_weight_learns_behind_a_filter(filter: str) -> None:
+    net = net_of(Config(width=6, filter=filter)).train()
+    recipe = Progressive(noise="sp:0.1", patch=16, batch=2, steps=1, max_iters=3, free_iters=2, loss="mse")
+    pair = parse(recipe.noise)(scenes(2, 16, torch.Generator().manual_seed(0)), torch.Generator().manual_seed(1))
+    net.loss(pair, recipe, torch.Generator().manual_seed(3)).backward()  # type: ignore[no-untyped-call]
+    still = [name for name, weights in net.named_parameters() if weights.grad is None or not weights.grad.any()]
+    assert set(still) <= {"projection.weight", "filter.reduce.0.bias"}  # skipped without gradient; taken out by the BN
 
 
 @pytest.mark.parametrize(("recall", "noise"), [("noisy", "gaussian:25"), ("impulses", "sp:0.2")])
