@@ -96,8 +96,8 @@ class FFDNet(nn.Module):
         return reach_of(self.fold, self.layers, self.unfold, stride=self.stride)
 
     def loss(self, pair: Pair, recipe: Recipe, generator: Generator) -> Tensor:
-        """The recipe's loss between estimate and clean images, where the net is told the true level."""
-        return losses.find(recipe.loss)(self(pair.noisy, pair.sigma), pair.clean)
+        """The recipe's loss between estimate and clean images, where the net is told the true level, at every pixel."""
+        return losses.find(recipe.loss)(self(pair.noisy, pair.sigma.mean(dim=1, keepdim=True)), pair.clean)
 
 
 def _measured(noisy: Tensor) -> Tensor:

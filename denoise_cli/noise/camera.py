@@ -21,8 +21,8 @@ class Camera:
 
     The noise model of CBDNet (Guo et al., CVPR 2019, section 3.1), with a random Bayer pattern for each image, bilinear
     demosaicing, and in place of 201 measured response curves a random gamma and contrast. Images that are not in colour
-    are, channel by channel, the mean of a gray scene's photograph. ``Pair.sigma`` is measured: the root mean square of
-    the error, that of demosaicing and JPEG included.
+    are, channel by channel, the mean of a gray scene's photograph. ``Pair.sigma`` is the deviation of ``n`` at each
+    value of ``L``: the sensor's, before demosaicing and response, which is what CBDNet learns to estimate.
     """
 
     shot: Gaussian  # its sigma where there is most light, before the response
@@ -54,17 +54,18 @@ class Camera:
         # At least 2x2, so that each colour of the mosaic is there.
         scene = functional.pad(clean, (0, int(width == 1), 0, int(height == 1)), mode="replicate").clamp(0, 1)
         views = [scene] if channels == 3 else [part.expand(-1, 3, -1, -1) for part in torch.split(scene, 1, dim=1)]
-        photos = []
+        photos, sigmas = [], []
         for view in views:
             light = response.undo(view)
             unit = torch.randn(light.shape, generator=generator, device=light.device)
-            sensed = light + deviation(light, shot, read) * unit
-            photos.append(response(demosaic(sensed, corner).clamp(0, 1)))
-        noisy = photos[0] if channels == 3 else torch.cat([photo.mean(1, keepdim=True) for photo in photos], dim=1)
-        noisy = noisy[:, :, :height, :width]
+            sigma = deviation(light, shot, read)
+            photo = response(demosaic(light + sigma * unit, corner).clamp(0, 1))
+            photos.append(photo if channels == 3 else photo.mean(1, keepdim=True))
+            sigmas.append(sigma if channels == 3 else sigma[:, :1])
+        noisy, sigma = (torch.cat(parts, dim=1)[:, :, :height, :width] for parts in (photos, sigmas))
         if self.jpeg:
             noisy = self.jpeg(noisy, generator).noisy
-        return Pair(clean, noisy, (noisy - clean).square().mean((1, 2, 3), keepdim=True).sqrt())
+        return Pair(clean, noisy, sigma)
 
 
 @dataclass(frozen=True)

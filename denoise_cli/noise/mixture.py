@@ -48,8 +48,10 @@ class Mixture:
     def __call__(self, clean: Tensor, generator: Generator) -> Pair:
         weights = torch.tensor(self.weights, device=clean.device)
         kinds = torch.multinomial(weights, len(clean), replacement=True, generator=generator).tolist()
-        noisy, sigma = torch.empty_like(clean), clean.new_empty((len(clean), 1, 1, 1))
-        for kind in sorted(set(kinds)):
-            chosen = [index for index, drawn in enumerate(kinds) if drawn == kind]
-            _, noisy[chosen], sigma[chosen] = self.noises[kind](clean[chosen], generator)
+        members = {kind: [index for index, drawn in enumerate(kinds) if drawn == kind] for kind in sorted(set(kinds))}
+        pairs = {kind: self.noises[kind](clean[chosen], generator) for kind, chosen in members.items()}
+        shape = max((pair.sigma.shape[1:] for pair in pairs.values()), key=torch.Size.numel)
+        noisy, sigma = torch.empty_like(clean), clean.new_empty((len(clean), *shape))
+        for kind, chosen in members.items():
+            _, noisy[chosen], sigma[chosen] = pairs[kind]
         return Pair(clean, noisy, sigma)

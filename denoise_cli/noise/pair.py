@@ -11,7 +11,8 @@ class Pair(NamedTuple):
 
     clean: Tensor  # (N, C, H, W) in [0, 1]
     noisy: Tensor  # (N, C, H, W), may leave [0, 1] until it is stored
-    sigma: Tensor  # (N, 1, 1, 1), standard deviation of the noise where it has one, else its level
+    sigma: Tensor  # standard deviation of the noise where it has one, else its level: of each image, (N, 1, 1, 1), or,
+    # where it differs from pixel to pixel, of each value, (N, C, H, W)
 
 
 class Noise(Protocol):

@@ -15,7 +15,7 @@ class Poisson:
     """``y = Poisson(peak * x) / peak``: ``peak`` photons are counted where the image is white. Not clipped.
 
     The definition of Remez et al., "Class-Aware Fully-Convolutional Gaussian and Poisson Denoising", section III. The
-    fewer photons, the stronger the noise; ``Pair.sigma`` is ``sqrt(mean(x) / peak)``, its deviation over the image.
+    fewer photons, the stronger the noise; ``Pair.sigma`` is ``sqrt(x / peak)``, the deviation of each value.
     """
 
     peak: Level
@@ -37,4 +37,4 @@ class Poisson:
         peak = self.peak.draw(len(clean), generator)
         light = clean.clamp(min=0)
         noisy = torch.poisson(peak * light, generator=generator) / peak
-        return Pair(clean, noisy, (light.mean((1, 2, 3), keepdim=True) / peak).sqrt())
+        return Pair(clean, noisy, (light / peak).sqrt())

@@ -15,8 +15,8 @@ class PoissonGaussian:
     """``y = x + n`` with ``n ~ N(0, shot^2 x + read^2)``, not clipped: photons counted, and the sensor's own noise.
 
     The normal approximation of Foi, Trimeche, Katkovnik, Egiazarian, "Practical Poissonian-Gaussian noise modeling and
-    fitting for single-image raw-data", TIP 2008, with ``a = shot^2`` and ``b = read^2``. ``Pair.sigma`` is the mean
-    deviation of an image's pixels.
+    fitting for single-image raw-data", TIP 2008, with ``a = shot^2`` and ``b = read^2``. ``Pair.sigma`` is the
+    deviation of each value.
     """
 
     shot: Gaussian  # its sigma where the image is white
@@ -41,7 +41,7 @@ class PoissonGaussian:
         shot, read = self.shot.sigma.draw(len(clean), generator), self.read.sigma.draw(len(clean), generator)
         sigma = deviation(clean, shot, read)
         unit = torch.randn(clean.shape, generator=generator, device=clean.device)
-        return Pair(clean, clean + sigma * unit, sigma.mean((1, 2, 3), keepdim=True))
+        return Pair(clean, clean + sigma * unit, sigma)
 
 
 def deviation(light: Tensor, shot: Tensor, read: Tensor) -> Tensor:

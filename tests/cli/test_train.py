@@ -249,3 +249,23 @@ def test_help_does_not_import_torch() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "--time-limit" in done.stdout
     assert done.stderr == "False\n"
+
+
+@pytest.mark.usefixtures("here")
+def test_one_gray_net_for_noise_jpeg_and_small_versions() -> None:
+    mixture = "0.34*gaussian:0..55 + 0.33*jpeg:5..99 + 0.33*lowres:2..4"
+    small = ["--set", "channels=1", "--set", "depth=3", "--set", "features=4", "--patch", "16", "--batch", "6"]
+    for _ in range(2):  # the second command finds it done
+        assert main(["train", "dncnn", "-d", "photos", "--noise", mixture, *small, "--val", "2", "--steps", "3"]) == 0
+    best = Path("runs/dncnn-0.34-gaussian-0..55+0.33-jpeg-5..99+0.33-lowres-2..4/best.safetensors")
+    loaded = checkpoint.load(best)
+    assert loaded.recipe["noise"] == mixture and loaded.config["channels"] == 1
+    assert main(["run", "photos/0.png", "--weights", str(best), "-o", "clean.png"]) == 0
+    assert Path("clean.png").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_cbdnet_learns_from_camera_noise_by_itself() -> None:
+    small = ["--set", "estimator=2", "--set", "features=2", "--patch", "16", "--batch", "4", "--val", "2"]
+    assert main(["train", "cbdnet", "-d", "photos", *small, "--steps", "2", "-o", "run"]) == 0
+    assert checkpoint.load(Path("run") / BEST).recipe["noise"] == "camera:0..0.16+0..0.06+60..100"

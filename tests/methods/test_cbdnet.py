@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 from torch.nn import functional
 
+from denoise_cli import noise
 from denoise_cli.methods.cbdnet import METHOD, CBDNet, Config, asymmetric, total_variation
 from denoise_cli.noise import Pair
 
@@ -55,6 +57,20 @@ def test_the_level_is_never_negative_and_reaches_the_estimate() -> None:
 def test_the_reach_is_exact(measured_reach: Callable[..., int]) -> None:
     net = CBDNet(Config(channels=1, estimator=2, features=2))
     assert measured_reach(net, METHOD.options, lambda noisy: net(noisy)[0]) == net.reach(METHOD.options) == 48
+
+
+def test_the_true_level_of_every_pixel_is_what_it_estimates() -> None:
+    assert METHOD.recipe is not None
+    clean = torch.rand((2, 3, 16, 16), generator=torch.Generator().manual_seed(0))
+    pair = noise.parse(METHOD.recipe.noise)(clean, torch.Generator().manual_seed(0))
+    assert pair.sigma.shape == clean.shape and (pair.sigma.flatten(1).std(dim=1) > 0).all()
+
+    class Knowing(CBDNet):
+        def forward(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
+            return pair.clean, pair.sigma
+
+    recipe = replace(METHOD.recipe, variation=0.0)
+    assert Knowing(Config(estimator=2, features=2)).loss(pair, recipe, torch.Generator()).item() == 0
 
 
 def test_a_few_steps_beat_the_noisy_images(gain: Callable[..., float]) -> None:

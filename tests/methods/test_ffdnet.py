@@ -9,6 +9,8 @@ from denoise_cli import noise
 from denoise_cli.errors import UsageError
 from denoise_cli.methods.ffdnet import METHOD, Config, FFDNet, Options
 
+GENERATOR = torch.Generator()
+
 
 @pytest.mark.parametrize(("channels", "weights"), [(1, 485_316), (3, 852_108)])
 def test_as_many_weights_as_published(channels: int, weights: int) -> None:
@@ -78,6 +80,14 @@ def test_the_reach_is_exact(channels: int, reach: int, measured_reach: Callable[
     net, options = FFDNet(Config(channels=channels, features=4)), Options(0.1)
     level = torch.full((1, 1, 1, 1), 0.1, dtype=torch.float64)
     assert measured_reach(net, options, lambda noisy: net(noisy, level)) == net.reach(options) == reach
+
+
+def test_the_loss_tells_the_level_of_every_pixel() -> None:
+    clean = torch.full((1, 3, 4, 4), 0.8)
+    sigma = torch.tensor([0.1, 0.2, 0.3]).reshape(1, 3, 1, 1) * torch.tensor([1.0, 1, 2, 2])
+    told = sigma.mean(dim=1, keepdim=True).expand(1, 3, 4, 4)
+    loss = _subtracting(3).loss(noise.Pair(clean, clean + told, sigma.expand(1, 3, 4, 4)), METHOD.recipe, GENERATOR)
+    assert loss.item() < 1e-7
 
 
 def test_a_few_steps_beat_the_noisy_images(gain: Callable[..., float]) -> None:

@@ -40,11 +40,20 @@ def test_without_noise_little_changes(channels: int) -> None:
 
 
 def test_the_error_grows_with_either_level() -> None:
-    sigmas = [
-        noise.parse(f"camera:{level}")(_smooth(), torch.Generator().manual_seed(0)).sigma.item()
+    errors = [
+        (pair.noisy - pair.clean).square().mean().sqrt().item()
         for level in ("0+0", "0.02+0", "0.02+0.03", "0.16+0.06")
+        for pair in [noise.parse(f"camera:{level}")(_smooth(), torch.Generator().manual_seed(0))]
     ]
-    assert sigmas == sorted(sigmas) and sigmas[-1] > 3 * sigmas[0]
+    assert errors == sorted(errors) and errors[-1] > 3 * errors[0]
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_sigma_is_that_of_the_sensor_at_each_value(channels: int) -> None:
+    clean = torch.tensor([0.0, 1.0])[:, None, None, None].expand(2, channels, 5, 4)
+    pair = noise.parse("camera:0.4+0.3+60..100")(clean, torch.Generator().manual_seed(0))
+    assert pair.sigma.shape == clean.shape
+    assert torch.allclose(pair.sigma, torch.where(clean == 0, 0.3, 0.5), atol=1e-5)
 
 
 def test_images_stay_in_range_and_do_not_look_at_one_another() -> None:

@@ -16,6 +16,14 @@ def test_each_image_has_one_noise_as_often_as_its_weight() -> None:
     assert pair.noisy[~impulses].std().item() == pytest.approx(25 / 255, rel=0.03)
 
 
+def test_levels_of_pixels_beside_levels_of_images() -> None:
+    clean = torch.rand((8, 3, 6, 7), generator=torch.Generator().manual_seed(0))
+    pair = noise.parse("1*gaussian:25 + 1*poisson-gaussian:0.1+0.02")(clean, torch.Generator().manual_seed(0))
+    even = (pair.sigma == 25 / 255).flatten(1).all(1)
+    assert pair.sigma.shape == clean.shape and 0 < even.sum() < 8
+    assert torch.allclose(pair.sigma[~even], (0.01 * clean[~even] + 0.0004).sqrt())
+
+
 def test_plus_signs_within_are_no_others() -> None:
     mixture = noise.parse("0.5*mixed:25+0.05+0.5*camera:0.1+0.02+60 + 1e-05*sp:0.1")
     assert str(mixture) == "0.5*mixed:25+0.05 + 0.5*camera:0.1+0.02+60 + 1e-05*sp:0.1"
