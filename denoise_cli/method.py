@@ -112,9 +112,10 @@ class Recipe:
     patch: int  # side of the square patches, pixels
     batch: int  # patches a step
     steps: int  # optimiser steps in all
-    rate: float = 1e-3  # peak learning rate of Adam
+    rate: float = 5e-3  # peak learning rate
+    optimiser: str = "muon"  # or "adam", at a lower rate
     warmup: int = 200  # steps of linear warm-up before the cosine
-    weight_decay: float = 0.0  # decoupled (AdamW)
+    weight_decay: float = 0.0  # decoupled
     clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.999  # decay of the averaged weights, which are the ones kept
     eight_bit: float = 0.5  # share of patches whose noisy version is clipped and rounded as a file does

@@ -9,7 +9,7 @@ import denoise_cli
 ROOT = Path(denoise_cli.__file__).parent
 FLOORS = (
     ("errors", "image", "files", "shapes", "seeds", "device", "__init__"),
-    ("noise", "metrics", "losses", "layers"),
+    ("noise", "metrics", "losses", "layers", "muon"),
     ("method", "checkpoint", "shelf", "fitting"),
     ("methods",),
     ("data", "inference", "training", "scoring"),

@@ -100,5 +100,5 @@ METHOD = Method(
     options=Options(),
     summary="plain deep net that predicts the noise; blind over its level",
     paper="Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser, IEEE TIP 2017",
-    recipe=Recipe(noise="gaussian:0..55", patch=50, batch=64, steps=100_000, rate=2e-3),
+    recipe=Recipe(noise="gaussian:0..55", patch=50, batch=64, steps=100_000),
 )

@@ -268,5 +268,5 @@ METHOD = Method(
     options=Options(),
     summary="a small recurrent net; its iterations are free at run time",
     paper="Raman, Mao, Agarwal, Jaiman: Using Recurrent Architectures to Generalize From Easy to Hard Problems",
-    recipe=Progressive(noise="gaussian:0..75", patch=48, batch=32, steps=10_000, rate=2e-3, loss="log-mse"),
+    recipe=Progressive(noise="gaussian:0..75", patch=48, batch=32, steps=10_000, loss="log-mse"),
 )

@@ -12,6 +12,7 @@ from denoise_cli.errors import UsageError
 from denoise_cli.method import Recipe
 
 PAIRS = "pairs"  # as a recipe's noise: the data are pairs already
+OPTIMISERS = ("muon", "adam")
 
 _LIMITS = {  # field: (lowest value, whether that value itself is allowed)
     "patch": (1, True),
@@ -78,6 +79,8 @@ def check(recipe: Recipe) -> None:
             above = "at least" if included else "above"
             below = " and at most 1" if name in _AT_MOST_ONE else ""
             raise UsageError(f"{name} cannot be {value}.", f"It is {above} {lowest}{below}.")
+    if recipe.optimiser not in OPTIMISERS:
+        raise UsageError(f"There is no optimiser {recipe.optimiser!r}.", f"Choose from: {', '.join(OPTIMISERS)}.")
     losses.parse(recipe.loss, recipe.own_losses)
     if recipe.noise != PAIRS:
         noise.parse(recipe.noise)

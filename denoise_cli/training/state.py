@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from denoise_cli.errors import WeightsError
 from denoise_cli.files import write_atomically
 from denoise_cli.method import Recipe
+from denoise_cli.muon import Muon
 
 
 @dataclass(frozen=True)
@@ -37,9 +38,7 @@ class State:
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:
         self.net = net.train()
         self.average = copy.deepcopy(net).eval().requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(
-            net.parameters(), lr=recipe.rate, weight_decay=recipe.weight_decay, fused=_can_fuse(net)
-        )
+        self.optimiser = _optimiser(net, recipe)
         self.progress = Progress()
         pairs = list(zip(self.average.state_dict().values(), net.state_dict().values(), strict=True))
         self._means = [mean for mean, _ in pairs if mean.is_floating_point()]
@@ -87,7 +86,7 @@ class State:
         tensors = {f"net.{key}": value for key, value in self.net.state_dict().items()}
         tensors |= {f"average.{key}": value for key, value in self.average.state_dict().items()}
         for index, moments in self.optimiser.state_dict()["state"].items():
-            tensors |= {f"adam.{index}.{key}": value for key, value in moments.items()}
+            tensors |= {f"optimiser.{index}.{key}": value for key, value in moments.items()}
         metadata = {"settings": json.dumps(settings, sort_keys=True), "progress": json.dumps(asdict(self.progress))}
         flat = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
         write_atomically(path, serialise(flat, metadata=metadata), force=True)
@@ -100,7 +99,7 @@ class State:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
             self.net.load_state_dict(_part(tensors, "net."))
             self.average.load_state_dict(_part(tensors, "average."))
-            self._restore_moments(_part(tensors, "adam."))
+            self._restore_moments(_part(tensors, "optimiser."))
         except (SafetensorError, OSError, RuntimeError, ValueError, IndexError) as error:
             raise _damaged(path, error) from error
         self.progress = progress
@@ -156,6 +155,13 @@ def _damaged(path: Path, error: Exception) -> WeightsError:
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
+
+
+def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+    if recipe.optimiser == "muon":
+        return Muon(net.parameters(), recipe.rate, recipe.weight_decay)
+    decay, fused = recipe.weight_decay, _can_fuse(net)
+    return torch.optim.AdamW(net.parameters(), recipe.rate, weight_decay=decay, fused=fused)
 
 
 def _can_fuse(net: nn.Module) -> bool:

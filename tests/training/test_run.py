@@ -31,7 +31,7 @@ def test_a_run_does_not_differ_from_itself() -> None:
         (replace(RUN, config=Config(width=8)), ["width (8 there, 20 here)"]),
         (
             replace(RUN, recipe=replace(RECIPE, rate=0.5, seed=1)),
-            ["rate (0.5 there, 0.001 here)", "seed (1 there, 0 here)"],
+            ["rate (0.5 there, 0.005 here)", "seed (1 there, 0 here)"],
         ),
         (replace(RUN, data=("photos",)), ["data (photos there, photos, more here)"]),
         (replace(RUN, dtype=torch.float32), ["dtype (float32 there, bfloat16 here)"]),
@@ -72,6 +72,8 @@ def test_values_that_cannot_be_trained_with(field: str, value: float, expected: 
 def test_words_that_do_not_exist() -> None:
     with pytest.raises(UsageError, match="no loss 'l7'"):
         check(replace(RECIPE, loss="l7"))
+    with pytest.raises(UsageError, match=r"no optimiser 'sgd'(.|\n)*muon, adam"):
+        check(replace(RECIPE, optimiser="sgd"))
     with pytest.raises(UsageError, match=r"no noise 'gausian'(.|\n)*'gaussian'"):
         check(replace(RECIPE, noise="gausian:25"))
 

@@ -1,0 +1,91 @@
+"""Muon: gradient descent with momentum whose every step is made orthogonal, so that all directions of a layer learn.
+
+Keller Jordan et al., "Muon: An optimizer for hidden layers in neural networks", 2024; the size of a step follows
+Jingyuan Liu et al., "Muon is Scalable for LLM Training", 2025, section 2.2, so that rates are like Adam's.
+"""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+_QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at zero; leaves singular values between about 0.7 and 1.2
+_SWEEPS = 5
+_MOMENTUM = 0.95
+_SIZE = 0.2  # root mean square of a step at rate 1, about that of Adam
+_THIN = 3  # a kernel from or to so few channels is no hidden layer
+_ADAM = 0.6  # share of the rate for what is not a hidden layer
+_BETAS = (0.9, 0.999)
+_EPSILON = 1e-8
+
+
+class Muon(Optimizer):
+    """Hidden layers by Muon; biases, scales and the layers next to the image by Adam, at 0.6 of the rate."""
+
+    def __init__(self, params: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0) -> None:
+        """``weight_decay`` is decoupled: a step also takes ``lr * weight_decay`` of every weight."""
+        super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: None = None) -> None:  # type: ignore[override]
+        """Move every parameter that has a gradient."""
+        for group in self.param_groups:
+            moving = [weight for weight in group["params"] if weight.grad is not None]
+            hidden = [weight for weight in moving if _is_hidden(weight)]
+            rest = [weight for weight in moving if not _is_hidden(weight)]
+            self._orthogonal(hidden, group["lr"], group["weight_decay"])
+            self._adam(rest, _ADAM * group["lr"], group["weight_decay"])
+
+    def _orthogonal(self, weights: list[Tensor], rate: float, decay: float) -> None:
+        steps = [self._momentum(weight) for weight in weights]
+        for shape in dict.fromkeys(step.shape for step in steps):  # one batch for each shape of matrix
+            chosen = [index for index, step in enumerate(steps) if step.shape == shape]
+            matrices = orthogonal(torch.stack([steps[index] for index in chosen]))
+            for index, matrix in zip(chosen, matrices, strict=True):
+                weight = weights[index]
+                weight.mul_(1 - rate * decay)
+                weight.add_(matrix.reshape(weight.shape), alpha=-rate * _SIZE * max(shape) ** 0.5)
+
+    def _momentum(self, weight: Tensor) -> Tensor:
+        """Nesterov's look-ahead of the mean gradient, as a matrix (outputs, inputs times the kernel's area)."""
+        assert weight.grad is not None
+        state = self.state[weight]
+        if not state:
+            state["mean"] = torch.zeros_like(weight)
+        mean = state["mean"].lerp_(weight.grad, 1 - _MOMENTUM)
+        return weight.grad.lerp(mean, _MOMENTUM).flatten(1).float()
+
+    def _adam(self, weights: list[Tensor], rate: float, decay: float) -> None:
+        for weight in weights:
+            assert weight.grad is not None
+            state = self.state[weight]
+            if not state:
+                state.update(step=torch.zeros((), device=weight.device), mean=torch.zeros_like(weight))
+                state["square"] = torch.zeros_like(weight)
+            state["step"] += 1
+            first, second = _BETAS
+            mean = state["mean"].lerp_(weight.grad, 1 - first)
+            square = state["square"].lerp_(weight.grad.square(), 1 - second)
+            spread = (square / (1 - second ** state["step"])).sqrt_().add_(_EPSILON)
+            weight.mul_(1 - rate * decay)
+            weight.sub_(mean / (1 - first ** state["step"]) / spread * rate)
+
+
+def orthogonal(matrices: Tensor) -> Tensor:
+    """The orthogonal matrices nearest to ``matrices`` (N, R, C), roughly: singular values end between 0.7 and 1.2.
+
+    Newton and Schulz's iteration with a quintic polynomial.
+    """
+    tall = matrices.shape[-2] > matrices.shape[-1]
+    now = matrices.mT if tall else matrices
+    now = now / (now.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    first, third, fifth = _QUINTIC
+    for _ in range(_SWEEPS):
+        square = now @ now.mT
+        now = first * now + (third * square + fifth * square @ square) @ now
+    return now.mT if tall else now  # type: ignore[no-any-return]
+
+
+def _is_hidden(weight: Tensor) -> bool:
+    return weight.ndim >= 2 and min(weight.shape[:2]) > _THIN
