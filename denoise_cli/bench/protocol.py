@@ -33,16 +33,18 @@ class Trial:
         return f"{self.images} {self.noise} {kind}"
 
 
+Metric = Callable[[Tensor, Tensor], Tensor]  # estimate and clean (N, C, H, W) to (N,)
 Denoise = Callable[[Tensor], list[Tensor]]  # noisy images (N, C, H, W) to one or more estimates of that shape
 
 
-def run_trial(trial: Trial, data: Path, denoise: Denoise, device: torch.device) -> list[float]:
-    """The mean PSNR, dB, of each of the estimates that ``denoise`` makes of a noisy image, clipped to [0, 1].
+def run_trial(trial: Trial, data: Path, denoise: Denoise, device: torch.device, metric: Metric = psnr) -> list[float]:
+    """The mean of ``metric`` (PSNR is in dB) for each of the estimates that ``denoise`` makes of a noisy image.
 
-    Every image's noise comes from a generator of its own, so that it depends neither on the others nor on their order.
+    Estimates are clipped to [0, 1]. Every image's noise comes from a generator of its own: it depends neither on
+    the others nor on their order.
     """
     scores = [
-        torch.stack([psnr(estimate.float(), clean) for estimate in denoise(noisy)], dim=1)  # (N, estimates)
+        torch.stack([metric(estimate.float(), clean) for estimate in denoise(noisy)], dim=1)  # (N, estimates)
         for clean, noisy in _batches(trial, data, device)
     ]
     return [float(score) for score in torch.cat(scores).mean(dim=0)]

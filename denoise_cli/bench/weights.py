@@ -4,20 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
-from torch import Tensor
 
 from denoise_cli import methods, shelf
+from denoise_cli.bench.estimates import estimates
 from denoise_cli.bench.protocol import BSD68, CBSD68, CIFAR, SET12, Trial, run_trial
 from denoise_cli.inference.load import load_net
 from denoise_cli.inference.run import Engine, ready
-from denoise_cli.method import Denoiser, Iterative
 from denoise_cli.noise import parse
 from denoise_cli.noise.gaussian import Gaussian
 from denoise_cli.noise.impulse import SaltAndPepper
-from denoise_cli.shapes import pad_to_multiple, to_channels
 
 COUNTS = (1, 3, 5, 10, 20)  # iterations at which recurrent nets are scored
 MOST = 50  # further iterations for the small images of CIFAR
@@ -65,7 +62,7 @@ def measure(entry: shelf.Entry, data: Path, device: torch.device, dtype: torch.d
     iterates = "iters" in {field.name for field in fields(card.options)}
     for trial in trials(entry):
         counts = ((*COUNTS, MOST) if trial.images == CIFAR else COUNTS) if iterates else None
-        scores = run_trial(trial, data, partial(_estimates, engine, counts), device)
+        scores = run_trial(trial, data, partial(estimates, engine, counts), device)
         for count, score in zip(counts or (None,), scores, strict=True):
             what = str(trial) if count is None else f"{trial}, {count} iterations"
             yield Measured(entry.name, what, round(score, 3), entry.scores.get(what))
@@ -77,18 +74,3 @@ def record(entry: shelf.Entry, measured: list[Measured]) -> None:
     shelf.write_index(
         [replace(other, scores=scores) if other.name == entry.name else other for other in shelf.entries()]
     )
-
-
-def _estimates(engine: Engine, counts: tuple[int, ...] | None, noisy: Tensor) -> list[Tensor]:
-    """The estimates of a batch; what a denoiser measures on an image (the impulses' share) it measures on each."""
-    denoiser: Denoiser = engine.denoiser
-    height, width = noisy.shape[-2:]
-    padded = pad_to_multiple(to_channels(noisy, denoiser.channels), denoiser.stride)
-    enabled = engine.dtype != torch.float32
-    with torch.inference_mode(), torch.autocast(engine.device.type, engine.dtype, enabled=enabled):
-        if counts is None:
-            found: list[Any] = [denoiser.denoise(padded, engine.options)]
-        else:
-            assert isinstance(denoiser, Iterative)
-            found = denoiser.estimates(padded, engine.options, counts)
-    return [estimate[..., :height, :width] for estimate in found]

@@ -69,3 +69,52 @@ def weights(
         raise GateError(
             f"{len(wrong)} figures are not what the index quotes.", "Look into it, or record them with --write."
         )
+
+
+@bench.command("paper")
+def paper(
+    name: Annotated[str | None, typer.Argument(help="Which page; none lists them.")] = None,
+    data: Annotated[
+        Path, typer.Option("--data", envvar="DENOISE_DATA", help="Folder with the sets to train and to test on.")
+    ] = Path("data"),
+    runs: Annotated[Path, typer.Option(help="Where the trained nets are kept, so that it goes on.")] = Path(
+        "runs/papers"
+    ),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the page here; by default to stdout.")
+    ] = None,
+    device: flags.Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    quiet: flags.Quiet = False,
+) -> None:
+    """Make a paper's tables again: train its nets, score them, and write the page with the paper's figures beside.
+
+    Examples:
+
+    `denoise bench paper`
+
+    `denoise bench paper easy-to-hard --data data/ -o docs/papers/easy-to-hard.md`
+    """
+    from denoise_cli import device as devices
+    from denoise_cli.bench import study
+    from denoise_cli.files import write_atomically
+
+    if name is None:
+        for known in study.names():
+            screen.emit(f"{known:16} {study.find(known).title}")
+        return
+    asked = study.find(name)
+    where = devices.pick(device)
+    devices.keep_memory()
+    results = []
+    for table, rows in zip(
+        asked.tables, study.make(asked, data, runs, where, devices.precision(precision, where)), strict=True
+    ):
+        screen.say(f"{table.caption} {len(rows)} rows")
+        results.append(rows)
+    page = study.page(name, asked, results)
+    if output is None:
+        screen.emit(page)
+    else:
+        write_atomically(output, page.encode(), force=True)
+        screen.emit(str(output))

@@ -1,0 +1,25 @@
+"""What a denoiser makes of a batch of noisy tensors, without files and tiles."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from denoise_cli.inference.run import Engine
+from denoise_cli.method import Denoiser, Iterative
+from denoise_cli.shapes import pad_to_multiple, to_channels
+
+
+def estimates(engine: Engine, counts: tuple[int, ...] | None, noisy: Tensor) -> list[Tensor]:
+    """The estimates of a batch; what a denoiser measures on an image (the impulses' share) it measures on each."""
+    denoiser: Denoiser = engine.denoiser
+    height, width = noisy.shape[-2:]
+    padded = pad_to_multiple(to_channels(noisy, denoiser.channels), denoiser.stride)
+    enabled = engine.dtype != torch.float32
+    with torch.inference_mode(), torch.autocast(engine.device.type, engine.dtype, enabled=enabled):
+        if counts is None:
+            found: list[Any] = [denoiser.denoise(padded, engine.options)]
+        else:
+            assert isinstance(denoiser, Iterative)
+            found = denoiser.estimates(padded, engine.options, counts)
+    return [estimate[..., :height, :width] for estimate in found]

@@ -1,0 +1,36 @@
+"""Mohan, Kadkhodaie, Simoncelli, Fernandez-Granda: nets without additive constants, outside the range of training."""
+
+from denoise_cli.bench.protocol import BSD68, Trial
+from denoise_cli.bench.study import Row, Study, Table
+
+_SIGMAS = (10, 30, 50, 70, 90)
+_WORDS = "--noise gaussian:0..10 --patch 48 --batch 12 --steps 500 --loss mse --set eight_bit=0"
+_PAPER = {  # its stored curves on BSD68 at _SIGMAS, trained on 0..10: bias-free, with bias
+    "bf-cnn": ((33.84, 28.15, 25.80, 24.31, 23.25), (33.69, 19.80, 15.29, 12.73, 11.07)),
+    "bf-unet": ((33.48, 27.46, 25.08, 23.42, 22.10), (33.52, 19.60, 15.36, 12.95, 11.43)),
+    "bf-rcnn": ((33.21, 27.21, 24.78, 23.17, 21.93), (33.44, 19.50, 15.26, 12.83, 11.28)),
+    "bf-dense": ((33.56, 27.59, 25.28, 23.76, 22.62), (33.11, 19.49, 15.27, 12.81, 11.31)),
+}
+
+STUDY = Study(
+    "Without bias, beyond the range of training",
+    """Mohan, Kadkhodaie, Simoncelli and Fernandez-Granda, "Robust and Interpretable Blind Image Denoising via Bias-Free
+Convolutional Neural Networks", remove every additive constant from a net and train it on weak noise only (sigma 0 to
+10): it goes on denoising at levels that it has never seen, where the same net with its constants fails.""",
+    "bsds432",
+    (
+        Table(
+            "BSD68, noise in float; in brackets the paper's figures (from its stored curves).",
+            tuple(
+                Row(
+                    f"{net}{', with bias' if bias else ''}",
+                    f"{net} {_WORDS}{' --set bias=true' if bias else ''}",
+                    paper=paper,
+                )
+                for net, figures in _PAPER.items()
+                for bias, paper in enumerate(figures)
+            ),
+            tuple(Trial(BSD68, f"gaussian:{sigma}", False) for sigma in _SIGMAS),
+        ),
+    ),
+)
