@@ -2,7 +2,7 @@
 
 from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import FORMATS, SUFFIXES, Image, Jpeg, Source, format_of, is_image
-from denoise_cli.image.reading import MAX_PIXELS, decode, read
+from denoise_cli.image.reading import MAX_PIXELS, decode, fetch, read
 from denoise_cli.image.writing import encode, write
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Source",
     "decode",
     "encode",
+    "fetch",
     "format_of",
     "is_image",
     "load_opencv",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 MAX_PIXELS = 200_000_000  # the largest telephone cameras make 16320 x 12240
+_HEADER = 32  # bytes that tell the format
+_PIXEL_BYTES, _FILE_BYTES = 16, 1 << 26  # bytes that a pixel takes at most, and all that a file holds besides
 
 _MAGIC = (
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "png"),
@@ -34,19 +37,41 @@ _READABLE = "PNG, JPEG, TIFF, WebP, BMP, PPM and PGM"
 
 
 def read(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image:
-    """The image in the file ``path``, upright. Raises InputError, see ``decode``."""
+    """The image in the file ``path``, upright. Raises InputError, see ``fetch`` and ``decode``."""
+    return decode(fetch(path, max_pixels), str(path), max_pixels)
+
+
+def fetch(path: str | Path, max_pixels: int = MAX_PIXELS) -> bytes:
+    """The content of the file ``path``, for ``decode``.
+
+    Raises InputError where it cannot be read, is no file, or is too large for an image of ``max_pixels``: what is no
+    image is not read into memory.
+    """
     place = Path(path)
     try:
-        data = place.read_bytes()
+        mode = place.stat().st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode) and not (stat.S_ISFIFO(mode) and place.is_symlink()):
+            # a pipe of the shell is a link, <(command); any other waits for a writer that may never come
+            raise InputError(f"{path} is a pipe or a device, not a file.", "Denoise a stream with -, from stdin.")
+        with place.open("rb") as file:
+            start = file.read(_HEADER)
+            if start and format_in(start) is None:
+                raise _no_image(str(path))
+            most = _HEADER + _FILE_BYTES + _PIXEL_BYTES * max_pixels
+            data = start + file.read(most)
+        if len(data) > most:
+            raise InputError(f"{path} has more than {most:,} bytes.", "Where that is no mistake, raise --max-pixels.")
+        return data
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist.", _neighbour(place)) from error
     except IsADirectoryError as error:
         raise InputError(f"{path} is a folder, not an image.", "Name a file in it.") from error
     except PermissionError as error:
         raise InputError(f"{path} cannot be read: permission denied.", "Make it readable: chmod u+r.") from error
+    except MemoryError as error:
+        raise InputError(f"{path} does not fit into memory.", "Make it smaller, or free some memory.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
-    return decode(data, str(path), max_pixels)
 
 
 def _neighbour(place: Path) -> str:
@@ -66,9 +91,9 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
     """
     if not data:
         raise InputError(f"{name} is empty.", f"Expected an image: {_READABLE}.")
-    format = next((format for magic, format in _MAGIC if magic.match(data)), None)
+    format = format_in(data)
     if format is None:
-        raise InputError(f"{name} is not an image that can be read.", f"These can: {_READABLE}; convert others first.")
+        raise _no_image(name)
     try:
         return _upright(_DECODERS[format](data, name, max_pixels))
     except DenoiseError:
@@ -81,6 +106,15 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
             f"{name} cannot be decoded as {format.upper()}: {reason}.",
             "The file is damaged, incomplete or of a rare kind; copy it again, or convert it to PNG.",
         ) from error
+
+
+def format_in(data: bytes) -> str | None:
+    """The format, one of FORMATS, that a file begins like; None where it is none."""
+    return next((format for magic, format in _MAGIC if magic.match(data)), None)
+
+
+def _no_image(name: str) -> InputError:
+    return InputError(f"{name} is not an image that can be read.", f"These can: {_READABLE}; convert others first.")
 
 
 def _upright(image: Image) -> Image:

@@ -174,10 +174,11 @@ def test_no_permission(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("code", "words"), [(errno.EACCES, "permission denied"), (errno.EIO, "error")])
 def test_a_system_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, words: str) -> None:
-    def refuse(_: Path) -> bytes:
+    def refuse(*_: object) -> None:
         raise OSError(code, os.strerror(code))
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    (tmp_path / "a.png").write_bytes(WHOLE["png-8"])
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(InputError, match=words):
         read(tmp_path / "a.png")
 
