@@ -74,6 +74,16 @@ def keep_memory() -> None:
             library.mallopt(parameter, 2_000_000_000)
 
 
+def peak_memory() -> int | None:
+    """The most bytes of main memory that this process has held so far; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
 def describe(device: torch.device) -> str:
     """The device in words, for one line on the screen."""
     if device.type == "cuda":

@@ -40,6 +40,10 @@ class OutputError(DenoiseError):
     exit_code = 4
 
 
+class ExistsError(OutputError):
+    """An output that exists already."""
+
+
 class WeightsError(DenoiseError):
     """Weights that are missing, damaged, or of another model."""
 

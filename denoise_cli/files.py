@@ -1,4 +1,4 @@
-"""Write a file whole or not at all: a temporary file beside it, flushed to the disk, then renamed."""
+"""Write a file whole or not at all: a temporary file beside it, flushed to the disk, then renamed. Or add a line."""
 
 import errno
 import os
@@ -6,7 +6,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from denoise_cli.errors import OutputError
+from denoise_cli.errors import ExistsError, OutputError
 
 PART_SUFFIX = ".part"  # how the name of every temporary file ends; what a kill leaves behind can be deleted
 NAME_BYTES = 255  # the longest file name that common file systems hold
@@ -38,7 +38,8 @@ def write_atomically(path: str | Path, data: bytes, *, force: bool) -> None:
 
     Missing parent folders are made. With ``force`` an existing file is replaced and its permissions are kept; a link
     is followed. Without it an existing file is never touched, even one that appears meanwhile. A device or a pipe,
-    such as ``/dev/null``, is simply written to. Raises OutputError, and leaves no temporary file.
+    such as ``/dev/null``, is simply written to. Raises OutputError, ExistsError where the file is in the way,
+    and leaves no temporary file.
     """
     path = Path(path)
     try:
@@ -55,13 +56,35 @@ def write_atomically(path: str | Path, data: bytes, *, force: bool) -> None:
         _make_parents(target)
         _write_whole(target, data, force, stat.S_IMODE(mode) if mode is not None else None)
     except FileExistsError as error:
-        raise OutputError(
+        raise ExistsError(
             f"{path} exists already.", "Replace it with --force, or give another name with -o."
         ) from error
     except OSError as error:
-        code = error.errno if error.errno is not None else 0
-        reason, hint = _ADVICE.get(code, (error.strerror or str(error), "Choose another place with -o."))
-        raise OutputError(f"{path} cannot be written: {reason}.", hint) from error
+        raise _told(path, error) from error
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add ``data`` to the end of ``path``, in one piece among those that other processes add, and flush it to the disk.
+
+    Missing parent folders are made. Raises OutputError; then a part of ``data`` may be there.
+    """
+    try:
+        _make_parents(path)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0), 0o666)
+        try:
+            if os.write(descriptor, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _told(path, error) from error
+
+
+def _told(path: Path, error: OSError) -> OutputError:
+    code = error.errno if error.errno is not None else 0
+    reason, hint = _ADVICE.get(code, (error.strerror or str(error), "Choose another place with -o."))
+    return OutputError(f"{path} cannot be written: {reason}.", hint)
 
 
 def _mode(path: Path) -> int | None:

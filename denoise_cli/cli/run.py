@@ -2,26 +2,31 @@
 
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from denoise_cli.cli import flags, knobs, screen
-from denoise_cli.errors import DenoiseError, InputError, OutputError, PartialError, UsageError, did_you_mean
+from denoise_cli.cli import flags, knobs, outcomes, screen
+from denoise_cli.errors import InputError, OutputError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from denoise_cli.image import Image
-    from denoise_cli.inference.inputs import Item
-    from denoise_cli.inference.pipeline import Result
+
+# flags that change nothing in a result: where it comes from and goes to, and by which way it is computed
+_HARMLESS = frozenset(
+    ("inputs", "files_from", "output", "shard", "tile", "max_pixels", "device", "force", "as_json", "quiet", "verbose")
+)
 
 
 def run(
+    ctx: typer.Context,
     inputs: Annotated[
-        list[str], typer.Argument(help="Images, folders, globs, @list.txt, or - for stdin.", show_default=False)
-    ],
+        list[str] | None, typer.Argument(help="Images, folders, globs, @list.txt, or - for stdin.", show_default=False)
+    ] = None,
+    files_from: Annotated[
+        str | None, typer.Option(help="A list of inputs, a path a line or with zero bytes between; - for stdin.")
+    ] = None,
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="File, folder, or - for stdout. By default NAME-denoised.")
     ] = None,
@@ -43,6 +48,9 @@ def run(
     format: Annotated[
         str | None, typer.Option(help="png, jpeg, tiff, webp, bmp or ppm; by default the input's.")
     ] = None,
+    shard: Annotated[
+        str | None, typer.Option(metavar="i/N", help="Do the i-th of N parts of the job; all share the journal.")
+    ] = None,
     tile: Annotated[int | None, typer.Option(help="Side of the tiles of large images, pixels.", min=16)] = None,
     max_pixels: Annotated[int | None, typer.Option(help="Refuse images of more pixels than this.", min=1)] = None,
     device: flags.Device = "auto",
@@ -53,6 +61,8 @@ def run(
     verbose: flags.Verbose = False,
 ) -> None:
     """Denoise images. Without a model, each image's noise is looked at and the best weights here are taken.
+
+    A folder of results keeps a journal, `.denoise.jsonl`: the same command again does what is missing.
 
     Examples:
 
@@ -67,24 +77,43 @@ def run(
     counts = knobs.parse_counts(iters) if iters is not None else None
     given = knobs.parse_settings(settings or []) | ({} if sigma is None else {"sigma": sigma})
     from denoise_cli.image import FORMATS, MAX_PIXELS
-    from denoise_cli.inference.inputs import STREAM, gather
+    from denoise_cli.inference.inputs import STREAM, Shard, gather
+    from denoise_cli.inference.journal import Journals
+    from denoise_cli.inference.outputs import Layout, check
 
     if format is not None and format not in FORMATS:
         raise UsageError(f"There is no format {format!r}.", did_you_mean(format, FORMATS))
     if sigma is not None and sigma_map is not None:
         raise UsageError("--sigma and --sigma-map both name the noise level.", "Leave one of them out.")
-    found = gather(inputs, None if output in (None, STREAM) else Path(str(output)))
-    to_stdout = output == STREAM or (output is None and [item.path for item in found.items] == [None])
+    part = Shard.parse(shard) if shard is not None else None
+    if files_from == STREAM and STREAM in (inputs or ()):
+        raise UsageError("stdin is named twice.", "It holds an image or a list of images, not both.")
+    listed = _listed(files_from) if files_from is not None else ()
+    if not inputs and not listed:
+        raise UsageError("No image is named.", "Name files or folders, or a list of them with --files-from.")
+    found = gather(inputs or (), None if output in (None, STREAM) else Path(str(output)), listed)
+    items = found.items if part is None else list(filter(part.holds, found.items))
+    to_stdout = output == STREAM or (output is None and [item.path for item in items] == [None])
     if to_stdout:
-        _check_stdout(len(found.items) * max(1, len(counts or ())), as_json)
-    places = [[]] if to_stdout else _places(found.items, output, format, counts, force)
+        _check_stdout(len(items) * max(1, len(counts or ())), as_json)
+    elif output is None and any(item.path is None for item in items):
+        raise UsageError("Where does the result of stdin go?", "Name a folder with -o.")
+    marks = [f"iters{count}" for count in counts] if counts is not None and len(counts) > 1 else [""]
+    layout = Layout.of(found.items, None if to_stdout else output, format, marks)
+    journals = Journals(layout)
+    existing = [] if to_stdout else check(found.items, layout)
+    if part is not None:
+        existing = [(item, path) for item, path in existing if part.holds(item)]
+    if not force:
+        journals.refuse(existing)
     if found.earlier:
         screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    stdin = _stdin() if any(item.path is None for item in found.items) else b""
+    stdin = _stdin() if any(item.path is None for item in items) else b""
 
     from denoise_cli import device as devices
-    from denoise_cli.inference.pipeline import process
+    from denoise_cli.inference.batch import Batch, count_done, digest_of, jobs, record
+    from denoise_cli.inference.pipeline import Job
     from denoise_cli.inference.sigma_map import read_sigma_map
     from denoise_cli.inference.workbench import Wish, Workbench
 
@@ -94,64 +123,42 @@ def run(
     wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile, levels)
     bench = Workbench(wish, lambda card: knobs.fill(card.options, given, card.name))
     screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
-    files = _Files(stdin, format, force, limit)
-    with screen.progress("denoising", len(found.items)) as bar:
-        failures = []
-        for result in process(found.items, places, bench, files.read, files.write):
-            if result.error is not None:
-                failures.append(result.error)
-            _show(result, len(found.items), bar)
-            if as_json:
-                screen.emit(json.dumps(_record(result)))
-            bar.advance()
-    _conclude(failures, len(found.items))
-
-
-@dataclass(frozen=True)
-class _Files:
-    """Reads the inputs and writes the results."""
-
-    stdin: bytes
-    format: str | None
-    force: bool
-    max_pixels: int
-
-    def read(self, item: "Item") -> "Image":
-        """The image of ``item``; raises ``InputError``."""
-        from denoise_cli.image import decode, read
-
-        return decode(self.stdin, "-", self.max_pixels) if item.path is None else read(item.path, self.max_pixels)
-
-    def write(self, results: "Sequence[Image]", paths: Sequence[Path]) -> None:
-        """Write each result to its path, or the only one to stdout where there is none; raises ``OutputError``."""
-        from denoise_cli.image import encode, write
-
-        for result, path in zip(results, paths, strict=False):
-            write(result, path, force=self.force)
-        if not paths:
-            try:
-                sys.stdout.buffer.write(encode(results[0], self.format))
-                sys.stdout.buffer.flush()
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                raise OutputError(
-                    f"stdout cannot be written to: {error.strerror}.", "Write to a file with -o."
-                ) from error
-
-
-def _places(
-    items: "Sequence[Item]", output: str | None, format: str | None, counts: tuple[int, ...] | None, force: bool
-) -> list[list[Path]]:
-    from denoise_cli.inference.outputs import refuse_existing, targets
-
-    if output is None and any(item.path is None for item in items):
-        raise UsageError("Where does the result of stdin go?", "Name a folder with -o.")
-    marks = [f"iters{count}" for count in counts] if counts is not None and len(counts) > 1 else [""]
-    places = targets(items, output, format, marks)
+    chosen = {name: value for name, value in ctx.params.items() if name not in _HARMLESS and value is not None}
+    key = digest_of(chosen | {"weights": bench.identity})
     if not force:
-        refuse_existing(places)
-    return places
+        journals.refuse(existing, key)
+    batch = Batch(key, force, limit, stdin, lambda image: _to_stdout(image, format))
+    tally = outcomes.Tally(len(items))
+    with screen.progress("denoising", len(items)) as bar:
+        for result in batch.run([Job(items[0])] if to_stdout else jobs(items, layout, journals), bench):
+            tally.add(result, bar)
+            if as_json:
+                screen.emit(json.dumps(record(result)))
+            bar.advance()
+    if part is not None:
+        done = count_done(jobs(found.items, layout, journals), key)
+        screen.say(f"all shards: {done} of {len(found.items)} images are done")
+    tally.conclude()
+
+
+def _listed(files_from: str) -> list[str]:
+    """The paths in the list ``files_from``, or in stdin."""
+    from denoise_cli.inference.inputs import STREAM, parse_list, read_list
+
+    return parse_list(sys.stdin.buffer.read(), "stdin") if files_from == STREAM else read_list(Path(files_from))
+
+
+def _to_stdout(image: "Image", format: str | None) -> None:
+    """Write ``image`` to stdout. Raises ``OutputError``."""
+    from denoise_cli.image import encode
+
+    try:
+        sys.stdout.buffer.write(encode(image, format))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise OutputError(f"stdout cannot be written to: {error.strerror}.", "Write to a file with -o.") from error
 
 
 def _check_stdout(images: int, as_json: bool) -> None:
@@ -172,53 +179,3 @@ def _stdin() -> bytes:
     if not data:
         raise InputError("stdin is empty.", advice)
     return data
-
-
-def _show(result: "Result", count: int, bar: screen.Bar) -> None:
-    for warning in result.warnings:
-        bar.say(warning)
-    if result.error is not None:
-        if count > 1:
-            bar.say(f"{result.item.name}: failed. {result.error.what}")
-        return
-    assert result.choice is not None
-    seen, options = result.choice.seen, result.choice.engine.options
-    counts = result.choice.engine.counts or ((options.iters,) if hasattr(options, "iters") else ())
-    words = [f"{seen}: {result.choice.name}" if seen else result.choice.name]
-    if counts:
-        words.append(f"{','.join(map(str, counts))} iterations")
-    where = ", ".join(map(str, result.outputs)) or "stdout"
-    bar.say(f"{result.item.name}: {', '.join(words)}, {result.seconds:.1f} s -> {where}")
-
-
-def _record(result: "Result") -> dict[str, Any]:
-    """What ``--json`` tells of one input."""
-    record: dict[str, Any] = {"input": result.item.name, "output": [str(path) for path in result.outputs]}
-    if result.choice is not None:
-        engine, seen = result.choice.engine, result.choice.seen
-        record["model"] = result.choice.name
-        if hasattr(engine.options, "iters"):
-            record["iters"] = list(engine.counts or (engine.options.iters,))
-        if seen is not None:
-            record["noise"] = {"impulse_share": round(seen.impulse_share, 5), "sigma_255": round(255 * seen.sigma, 2)}
-        record["device"] = str(engine.device)
-        record["precision"] = str(engine.dtype).removeprefix("torch.")
-        record["seconds"] = round(result.seconds, 3)
-    record["warnings"] = list(result.warnings)
-    record["error"] = None if result.error is None else str(result.error)
-    return record
-
-
-def _conclude(failures: Sequence[DenoiseError], count: int) -> None:
-    """Raise what the failures of ``count`` images amount to."""
-    if failures and count == 1:
-        raise failures[0]
-    if failures:
-        reasons = dict.fromkeys(failure.what for failure in failures)
-        named = "\n".join(f"  {reason}" for reason in reasons)
-        hint = failures[0].hint if len(reasons) == 1 else ""
-        if len(failures) < count:
-            raise PartialError(f"{len(failures)} of {count} images failed, the others are done:\n{named}", hint)
-        raise type(failures[0])(f"None of the {count} images could be denoised:\n{named}", hint)
-    if count > 1:
-        screen.say(f"{count} images denoised")

@@ -1,31 +1,61 @@
 """What the user named, as a list of files: what is an image, and what is left out."""
 
 import glob
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
+from zlib import crc32
 
 from denoise_cli.errors import InputError, UsageError
-from denoise_cli.image import SUFFIXES, is_image
+from denoise_cli.image import SUFFIXES
 
 STREAM = "-"
 MARK = "denoised"  # in the names of results that lie beside their inputs
-_RESULT = re.compile(rf"(.+)-{MARK}(-iters\d+)?")
+_RESULT = re.compile(rf"(.+)-{MARK}(-iters\d+)?", re.DOTALL)
+_ENDINGS = tuple(SUFFIXES)
+
+
+_join = os.path.join  # strings: a Path for each of a hundred thousand takes seconds
+
+
+class Item(NamedTuple):
+    """One input. Of words, not of paths: there may be a hundred thousand."""
+
+    name: str  # its path as the user wrote it, or "-" for stdin
+    relative: str  # where its result goes within the output folder
+    root: str | None = None  # the folder it was found in, where a folder was named
+
+    @property
+    def path(self) -> Path | None:
+        """Where it is; None for stdin."""
+        return None if self.name == STREAM else Path(self.name)
 
 
 @dataclass(frozen=True)
-class Item:
-    """One input and where its result goes, relative to the output folder."""
+class Shard:
+    """A part of a job: ``index`` (from 1) of ``count``, always the same for an input, whatever else lies beside it."""
 
-    path: Path | None  # None: stdin
-    relative: Path
-    root: Path | None = None  # the folder it was found in, where a folder was named
+    index: int
+    count: int
 
-    @property
-    def name(self) -> str:
-        """What to call it on the screen."""
-        return STREAM if self.path is None else str(self.path)
+    def holds(self, item: Item) -> bool:
+        """Whether ``item`` is of this part."""
+        return crc32(os.fsencode(item.relative)) % self.count == self.index - 1
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """The shard that ``2/8`` means. Raises ``UsageError`` for anything else."""
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        index, count = (int(match[1]), int(match[2])) if match else (0, 0)
+        if not 1 <= index <= count:
+            raise UsageError(f"--shard {text!r} is no part of a job.", "Write --shard i/N, from 1/N to N/N.")
+        return cls(index, count)
 
 
 @dataclass(frozen=True)
@@ -33,93 +63,132 @@ class Gathered:
     """The inputs, and the results of earlier runs that lay among them and were left out."""
 
     items: list[Item]
-    earlier: list[Path]
+    earlier: list[str]
 
 
-def gather(words: Sequence[str], output: Path | None = None) -> Gathered:
-    """The files behind ``words``: files, folders (their whole tree), globs, ``@list.txt`` (a path a line), ``-``.
+def gather(words: Sequence[str], output: Path | None = None, listed: Sequence[str] = ()) -> Gathered:
+    """The files behind ``words``: files, folders (their whole tree), globs, ``@list.txt``, ``-``; and those ``listed``.
 
-    In folders and globs, hidden files, what lies in the folder ``output``, and ``NAME-denoised`` beside ``NAME`` are
-    left out. A file that does not exist is listed all the same, so that it fails by itself and not the others. Raises
-    ``InputError`` where a folder has no images, a glob no files or a list cannot be read, and ``UsageError`` where
-    stdin is named twice.
+    A list holds a path a line, or paths with a zero byte between them; its relative paths keep their folders in the
+    output. In folders and globs, hidden files, what lies in the folder ``output``, and ``NAME-denoised`` beside
+    ``NAME`` are left out. A file that does not exist is listed all the same, so that it fails by itself and not the
+    others. Raises ``InputError`` where a folder has no images or cannot be listed, a glob has no files or a list cannot
+    be read, and ``UsageError`` where stdin is named twice.
     """
-    found = list(dict.fromkeys(item for word in words for item in _expand(word)))
+    found = dict.fromkeys(item for word in words for item in _expand(word))
+    found |= dict.fromkeys(item for word in listed for item in _expand(word, in_list=True))
     if sum(item.path is None for item in found) > 1 or list(words).count(STREAM) > 1:
         raise UsageError("stdin is named twice.", "It holds a single image.")
-    inside = output.resolve() if output is not None else None
+    named, inside = set(words), _Inside(output)
     items, earlier = [], []
     for item in found:
-        if item.path is not None and not _is_named(item, words) and _is_earlier(item.path, item.root, inside):
-            earlier.append(item.path)
+        is_named = item.root is None and item.name in named
+        if item.name != STREAM and not is_named and (is_result(item.name) or inside.holds(item)):
+            earlier.append(item.name)
         else:
             items.append(item)
     if not items:
         raise InputError(
-            f"All {len(earlier)} images are results of earlier runs, such as {str(earlier[0])!r}.",
+            f"All {len(earlier)} images are results of earlier runs, such as {earlier[0]!r}.",
             "Name one of them by itself to denoise it again.",
         )
     return Gathered(items, earlier)
 
 
-def is_result(path: Path) -> bool:
-    """Whether ``path`` is called ``NAME-denoised`` and lies beside an image ``NAME``."""
+def read_list(path: Path) -> list[str]:
+    """The paths in the list ``path``. Raises ``InputError`` where it cannot be read."""
+    try:
+        return parse_list(path.read_bytes(), str(path))
+    except OSError as error:
+        advice = "It holds a path a line."
+        raise InputError(f"The list {str(path)!r} cannot be read: {error.strerror}.", advice) from error
+
+
+def parse_list(data: bytes, name: str) -> list[str]:
+    """The paths in a list: one a line, or with a zero byte behind each, as ``find -print0`` writes them."""
+    separator = b"\0" if b"\0" in data else b"\n"
+    found = [os.fsdecode(line.rstrip(b"\r")) for line in data.split(separator) if line.strip()]
+    if not found:
+        raise InputError(f"The list {name!r} is empty.", "It holds a path a line.")
+    return found
+
+
+def is_result(name: str) -> bool:
+    """Whether ``name`` is called ``NAME-denoised`` and lies beside an image ``NAME``."""
+    if f"-{MARK}" not in name:
+        return False
+    path = Path(name)
     match = _RESULT.fullmatch(path.stem)
     suffixes = {path.suffix, *SUFFIXES, *map(str.upper, SUFFIXES)}
     return match is not None and any((path.parent / f"{match[1]}{suffix}").exists() for suffix in suffixes)
 
 
-def _expand(word: str) -> Iterable[Item]:
+class _Inside:
+    """Tells which inputs lie in the output folder; asks the disk once a folder."""
+
+    def __init__(self, output: Path | None) -> None:
+        self._output = os.path.realpath(output) if output is not None else None
+        self._known: dict[tuple[str, str], bool] = {}
+
+    def holds(self, item: Item) -> bool:
+        if self._output is None or item.root is None:
+            return False
+        key = (item.root, os.path.dirname(item.name))  # noqa: PTH120  (no Path for each of a hundred thousand)
+        if key not in self._known:
+            elsewhere = os.path.realpath(item.root) != self._output
+            self._known[key] = elsewhere and Path(os.path.realpath(key[1])).is_relative_to(self._output)
+        return self._known[key]
+
+
+def _expand(word: str, *, in_list: bool = False) -> Iterable[Item]:
     if word == STREAM:
-        return [Item(None, Path("stdin.png"))]
-    if word.startswith("@") and not Path(word).exists():
-        return _listed(Path(word[1:]))
+        return [Item(STREAM, "stdin.png")]
+    if word.startswith("@") and not in_list and not Path(word).exists():
+        return [item for line in read_list(Path(word[1:])) for item in _expand(line, in_list=True)]
     path = Path(word)
     if path.is_dir():
-        found = sorted(_images(path))
+        found = list(_tree(str(path)))
         if not found:
             raise InputError(f"There are no images in the folder {word!r}.", f"Known: {' '.join(SUFFIXES)}.")
-        return [Item(file, file.relative_to(path), path) for file in found]
-    if not path.exists() and glob.has_magic(word):
+        return found
+    if not in_list and not path.exists() and glob.has_magic(word):
         matches = sorted(glob.glob(word, recursive=True))  # noqa: PTH207  (a pattern may be absolute)
         if not matches:
             raise InputError(f"No file matches {word!r}.", "Check the pattern and the folder.")
         return [item for match in matches for item in _matched(Path(match))]
-    return [Item(path, Path(path.name))]
+    keeps_folders = in_list and not path.is_absolute() and ".." not in path.parts
+    name = _join(".", STREAM) if str(path) == STREAM else str(path)  # a file of that name
+    return [Item(name, str(path) if keeps_folders else path.name)]
 
 
-def _images(folder: Path) -> Iterator[Path]:
-    for file in folder.rglob("*"):
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        if is_image(file) and not hidden and file.is_file():
-            yield file
+def _tree(root: str) -> Iterator[Item]:
+    """All images below ``root``, sorted by name, without what is hidden.
+
+    Whatever has an image's name and is no folder counts, a dead link too, so that it is reported and not passed over.
+    """
+    waiting = [("", True)]  # what lies below the root, and whether it is a folder; the next one last
+    while waiting:
+        place, is_folder = waiting.pop()
+        if is_folder:
+            waiting += reversed(list(_inside(root, place)))
+        elif place.lower().endswith(_ENDINGS):
+            yield Item(place if root == "." else _join(root, place), place, root)
+
+
+def _inside(root: str, folder: str) -> Iterator[tuple[str, bool]]:
+    """What lies in ``folder`` below ``root``, sorted, but for what is hidden and links to folders."""
+    place = _join(root, folder)
+    try:
+        with os.scandir(place) as entries:
+            found = sorted((entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries)
+    except OSError as error:
+        raise InputError(f"The folder {place!r} cannot be listed: {error.strerror}.") from error
+    for name, is_folder, is_link in found:
+        if not name.startswith(".") and not (is_folder and is_link):
+            yield _join(folder, name), is_folder
 
 
 def _matched(path: Path) -> Iterable[Item]:
     if path.is_dir():
-        return [Item(file, file.relative_to(path), path) for file in sorted(_images(path))]
-    return [Item(path, Path(path.name))] if is_image(path) else []
-
-
-def _listed(path: Path) -> list[Item]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The list {str(path)!r} cannot be read: {error}.", "It holds a path a line.") from error
-    found = [item for line in lines if line.strip() for item in _expand(line.strip())]
-    if not found:
-        raise InputError(f"The list {str(path)!r} is empty.", "It holds a path a line.")
-    return found
-
-
-def _is_named(item: Item, words: Sequence[str]) -> bool:
-    """Whether the user wrote this very file, not a folder, pattern or list with it."""
-    return item.root is None and item.name in words
-
-
-def _is_earlier(path: Path, root: Path | None, inside: Path | None) -> bool:
-    if is_result(path):
-        return True
-    return (
-        root is not None and inside is not None and inside != root.resolve() and path.resolve().is_relative_to(inside)
-    )
+        return _tree(str(path))
+    return [Item(str(path), path.name)] if path.name.lower().endswith(_ENDINGS) else []

@@ -1,8 +1,11 @@
 """Where each result goes: a name of its own, never that of an input."""
 
+import os
 import re
-from collections import Counter
+import stat
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from denoise_cli.errors import OutputError, UsageError
@@ -10,36 +13,89 @@ from denoise_cli.image import FORMATS, SUFFIXES, is_image
 from denoise_cli.inference.inputs import MARK, Item
 
 _FILE = re.compile(r"\.[A-Za-z]\w{1,4}")  # a suffix that looks like a file's, not like part of a folder's name
+_NO_FILE = (0, 0)  # a dead link, a device
 
 
-def targets(items: Sequence[Item], output: str | None, format: str | None, marks: Sequence[str]) -> list[list[Path]]:
-    """Where the results of each item go: one path for each of ``marks``, which are put into the names.
+@dataclass(frozen=True)
+class Layout:
+    """Where the results of an item go: into one file, into a folder, or beside it."""
 
-    ``output`` is the file of a single result if it ends like an image, else a folder; without it a result lies beside
-    its input, or in a folder beside the input folder, with ``-denoised`` in its name. ``format``, one of FORMATS, gives
-    the suffix; by default it is the input's, or ``.png`` where that is none of an image. Raises ``OutputError`` where
-    two results would have one name or an input would be overwritten, and ``UsageError`` where one file cannot hold all
-    results or its name does not fit ``format``.
+    output: str | None  # the folder; None: beside the inputs
+    single: Path | None = None  # the one file
+    format: str | None = None  # gives the suffix; None: the input's, or .png where that is none of an image
+    marks: tuple[str, ...] = ("",)  # put into the names, a result for each
+
+    @classmethod
+    def of(
+        cls, items: Sequence[Item], output: str | None, format: str | None, marks: Sequence[str] = ("",)
+    ) -> "Layout":
+        """``output`` is the file of a single result if it ends like an image, else a folder.
+
+        Without it a result lies beside its input, or in a folder beside the input folder, with ``-denoised`` in its
+        name. Raises ``UsageError`` where one file cannot hold all results or its name does not fit ``format``.
+        """
+        return cls(output, _single_file(items, output, format), format, tuple(marks))
+
+    def paths(self, item: Item) -> tuple[Path, ...]:
+        """One path for each mark."""
+        folder = self.folder(item)
+        if self.single is not None:
+            place = self.single
+        elif folder is not None:
+            place = _with_suffix(folder / item.relative, self.format)
+        else:
+            place = _with_suffix(_beside(item), self.format)
+        return tuple(place.with_stem(f"{place.stem}-{mark}") if mark else place for mark in self.marks)
+
+    def folder(self, item: Item) -> Path | None:
+        """The folder of results that ``item`` goes to; None where it goes to a file, or beside its input."""
+        if self.single is not None:
+            return None
+        if self.output is not None:
+            return Path(self.output)
+        if item.root is None:
+            return None
+        return _beside_folder(os.path.abspath(item.root))  # noqa: PTH100  (a Path for each item takes long)
+
+
+def check(items: Sequence[Item], layout: Layout) -> list[tuple[Item, Path]]:
+    """The results that exist already. Nothing is kept for each of many items but its name.
+
+    Raises ``OutputError`` where two results would have one name or an input would be overwritten.
     """
-    single = _single_file(items, output, format)
-    chosen = []
-    for item in items:
-        place = single
-        if place is None:
-            place = _with_suffix(_beside(item) if output is None else Path(output) / item.relative, format)
-        chosen.append([place.with_stem(f"{place.stem}-{mark}") if mark else place for mark in marks])
-    _check_clashes(items, chosen)
-    return chosen
-
-
-def refuse_existing(places: Sequence[Sequence[Path]]) -> None:
-    """Raise ``OutputError`` where one of ``places`` exists already."""
-    existing = [path for paths in places for path in paths if path.exists()]
+    taken: dict[str, int] = {}
+    existing: list[tuple[Item, Path, tuple[int, int]]] = []
+    for index, item in enumerate(items):
+        for path in layout.paths(item):
+            other = items[taken.setdefault(str(path), index)]
+            if other is not item:
+                raise OutputError(
+                    f"{other.name!r} and {item.name!r} would both become {str(path)!r}.",
+                    "Denoise them one after another, into folders of their own.",
+                )
+            identity = _identity(path)
+            if identity is not None:
+                existing.append((item, path, identity))
     if existing:
-        more = f" and {len(existing) - 1} more" if len(existing) > 1 else ""
-        raise OutputError(
-            f"{str(existing[0])!r}{more} exists already.", "Overwrite with --force, or choose another place with -o."
-        )
+        inputs = {_identity(item.path): item.name for item in items if item.path is not None}
+        for _, _, identity in existing:
+            if identity in inputs and identity != _NO_FILE:
+                raise OutputError(
+                    f"The input {inputs[identity]!r} would be overwritten by a result.",
+                    "Choose another place with -o; if it is a result of an earlier run, leave it out.",
+                )
+    return [(item, path) for item, path, _ in existing]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from others under all its names; None where nothing is, another for what is no file."""
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return _NO_FILE if path.is_symlink() else None
+    except OSError:
+        return None  # reading or writing it will say what is wrong
+    return (found.st_dev, found.st_ino) if stat.S_ISREG(found.st_mode) else _NO_FILE
 
 
 def _single_file(items: Sequence[Item], output: str | None, format: str | None) -> Path | None:
@@ -73,28 +129,12 @@ def _with_suffix(place: Path, format: str | None) -> Path:
     return place.with_suffix(suffix) if is_image(place) else place.with_name(f"{place.name}{suffix}")
 
 
+@cache
+def _beside_folder(root: str) -> Path:
+    place = Path(os.path.realpath(root))
+    return place.with_name(f"{place.name}-{MARK}")
+
+
 def _beside(item: Item) -> Path:
     assert item.path is not None, "a stream goes to a stream"
-    if item.root is None:
-        return item.path.with_stem(f"{item.path.stem}-{MARK}")
-    root = item.root.resolve()
-    return root.with_name(f"{root.name}-{MARK}") / item.relative
-
-
-def _check_clashes(items: Sequence[Item], chosen: Sequence[Sequence[Path]]) -> None:
-    counts = Counter(path for paths in chosen for path in paths)
-    twice = [path for path, count in counts.items() if count > 1]
-    if twice:
-        sources = [item.name for item, paths in zip(items, chosen, strict=True) if twice[0] in paths]
-        raise OutputError(
-            f"{' and '.join(map(repr, sources[:2]))} would both become {str(twice[0])!r} ({len(twice)} such names).",
-            "Denoise them one after another, into folders of their own.",
-        )
-    inputs = {item.path.resolve(): item.name for item in items if item.path is not None}
-    for path in counts:
-        name = inputs.get(path.resolve())
-        if name is not None:
-            raise OutputError(
-                f"The input {name!r} would be overwritten by a result.",
-                "Choose another place with -o; if it is a result of an earlier run, leave it out.",
-            )
+    return item.path.with_stem(f"{item.path.stem}-{MARK}")

@@ -2,14 +2,15 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from denoise_cli.errors import DenoiseError, UsageError
 from denoise_cli.image import Image
 from denoise_cli.inference.inputs import Item
+from denoise_cli.inference.journal import Journal
 from denoise_cli.inference.run import denoise_image
 from denoise_cli.inference.workbench import Choice, Workbench
 
@@ -17,63 +18,102 @@ _WAITING = 3  # results that may wait to be written
 
 
 @dataclass(frozen=True)
+class Job:
+    """One input, and where its results go."""
+
+    item: Item
+    paths: tuple[Path, ...] = ()  # none: stdout
+    journal: Journal | None = None
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """An input that is to be denoised."""
+
+    image: Image
+    content: str = ""  # digest of the file
+    ours: frozenset[Path] = frozenset()  # results of the same settings from other content, to be replaced
+
+
+@dataclass(frozen=True)
 class Result:
     """What became of one input."""
 
-    item: Item
-    outputs: tuple[Path, ...]  # written; empty for a stream or after an error
+    job: Job
+    outputs: tuple[Path, ...] = ()  # there now; empty for a stream or after an error
     choice: Choice | None = None  # None where it was not read
     seconds: float = 0.0  # spent on choosing and denoising
     warnings: tuple[str, ...] = ()
     error: DenoiseError | None = None
+    skipped: bool = False  # it was done before
+
+    @property
+    def item(self) -> Item:
+        """The input."""
+        return self.job.item
 
 
-def process(
-    items: Sequence[Item],
-    places: Sequence[Sequence[Path]],
-    bench: Workbench,
-    read: Callable[[Item], Image],
-    write: Callable[[Sequence[Image], Sequence[Path]], None],
-) -> Iterator[Result]:
-    """Denoise every item into its places; the results come in the order of the items, once they are written.
+Read = Callable[[Job], Loaded | None]  # None: it is done already
+Write = Callable[[Result, Loaded, Sequence[Image]], None]
+
+
+def process(jobs: Iterable[Job], bench: Workbench, read: Read, write: Write) -> Iterator[Result]:
+    """Do every job; the results come in the order of the jobs, once they are written.
 
     An error with one image is in its result and does not stop the others; a ``UsageError`` would meet all of them and
     is raised.
     """
-    waiting: deque[tuple[Result, Future[None]]] = deque()
+    waiting: deque[tuple[Result, Future[None] | None]] = deque()
     with ThreadPoolExecutor(2) as pool:
-        coming = pool.submit(read, items[0])
-        for index, (item, paths) in enumerate(zip(items, places, strict=True)):
-            present = coming
-            if index + 1 < len(items):
-                coming = pool.submit(read, items[index + 1])
-            choice: Choice | None = None
-            warnings: tuple[str, ...] = ()
+        for job, coming in _ahead(jobs, lambda job: pool.submit(read, job)):
+            result, loaded = Result(job), None
             began = time.monotonic()
             try:
-                image = present.result()
-                warnings, began = image.source.warnings, time.monotonic()
-                choice = bench.choose(image)
-                estimates = denoise_image(choice.engine, image)
+                loaded = coming.result()
+                began = time.monotonic()
+                if loaded is None:
+                    waiting.append((replace(result, outputs=job.paths, skipped=True), None))
+                else:
+                    result = replace(result, warnings=loaded.image.source.warnings)
+                    result = replace(result, choice=bench.choose(loaded.image))
+                    assert result.choice is not None
+                    estimates = denoise_image(result.choice.engine, loaded.image)
+                    result = replace(result, outputs=job.paths, seconds=time.monotonic() - began)
+                    waiting.append((result, pool.submit(write, result, loaded, estimates)))
             except UsageError:
-                coming.cancel()
                 raise
             except DenoiseError as error:
-                while waiting:
-                    yield _settle(*waiting.popleft())
-                yield Result(item, (), choice, time.monotonic() - began, warnings, error)
-                continue
-            result = Result(item, tuple(paths), choice, time.monotonic() - began, warnings)
-            waiting.append((result, pool.submit(write, estimates, paths)))
-            while waiting and (len(waiting) > _WAITING or waiting[0][1].done()):
+                waiting.append((replace(result, seconds=time.monotonic() - began, error=_bare(error)), None))
+            while waiting and (len(waiting) > _WAITING or waiting[0][1] is None or waiting[0][1].done()):
                 yield _settle(*waiting.popleft())
         while waiting:
             yield _settle(*waiting.popleft())
 
 
-def _settle(result: Result, writing: Future[None]) -> Result:
+def _ahead(
+    jobs: Iterable[Job], start: Callable[[Job], Future[Loaded | None]]
+) -> Iterator[tuple[Job, Future[Loaded | None]]]:
+    """Each job with its reading, which starts while the job before is done."""
+    before: tuple[Job, Future[Loaded | None]] | None = None
+    for job in jobs:
+        following = (job, start(job))
+        if before is not None:
+            yield before
+        before = following
+    if before is not None:
+        yield before
+
+
+def _settle(result: Result, writing: Future[None] | None) -> Result:
     try:
-        writing.result()
+        if writing is not None:
+            writing.result()
     except DenoiseError as error:
-        return Result(result.item, (), result.choice, result.seconds, result.warnings, error)
+        return replace(result, outputs=(), error=_bare(error))
     return result
+
+
+def _bare(error: DenoiseError) -> DenoiseError:
+    """``error`` without the frames it came through, which would keep their images in memory."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)

@@ -1,7 +1,8 @@
 """The engine for each image: the weights that suit its noise, each file loaded once, when it is first needed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ class Choice:
     engine: Engine
     name: str  # of the weights, or of the method that needs none
     seen: Look | None  # None where the image was not looked at, because the user had chosen
+    digest: str | None = None  # sha256 of the weights file; None where the method needs none
 
 
 class Workbench:
@@ -51,6 +53,7 @@ class Workbench:
             name = checkpoint.load(wish.file).model
         self._method = name.partition(".")[0] if name else None
         self._fixed: str | None = None  # the one engine for all images
+        self._digest: str | None = None  # of its weights
         if self._method is not None and name is not None:
             card = methods.find(self._method)
             self._options(card)  # a wrong knob is told before any work
@@ -65,10 +68,17 @@ class Workbench:
         Raises ``WeightsError`` where no weights suit it, or those that do are damaged.
         """
         if self._fixed is not None:
-            return Choice(self._engine(self._fixed), self._fixed, None)
+            return Choice(self._engine(self._fixed), self._fixed, None, self._digest)
         seen = look(image)
         entry = choose(seen, image.channels, self._able)
-        return Choice(self._engine(entry.name), entry.name, seen)
+        return Choice(self._engine(entry.name), entry.name, seen, entry.sha256)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What this bench does to images, JSON-plain: the weights that it may take; their options where it is one."""
+        if self._fixed is not None:
+            return {self._fixed: [self._digest, asdict(self._engine(self._fixed).options)]}
+        return {entry.name: entry.sha256 for entry in self._able}
 
     def _accepts(self, entry: shelf.Entry) -> bool:
         if self._method is not None:
@@ -95,6 +105,8 @@ class Workbench:
             raise UsageError(f"{card.name} needs no weights.", f"Use --model {card.name} by itself.")
         else:
             path = wish.file if wish.file is not None else shelf.path_of(shelf.find(name))
+            if self._fixed is not None:
+                self._digest = sha256(path.read_bytes()).hexdigest()
             denoiser = load_net(path, card)
         options = self._options(card)
         return ready(Engine(denoiser, options, wish.device, wish.dtype, wish.counts, wish.tile, wish.sigma_map))

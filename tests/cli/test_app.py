@@ -96,7 +96,7 @@ def test_what_else_can_end_it(
     assert said in err and ("Traceback" in err) == (code == 1)
 
 
-@pytest.mark.parametrize("argv", [["rnu"], ["run", "--nosuch", "a"], ["run"], ["run", "a", "--tile", "x"]])
+@pytest.mark.parametrize("argv", [["rnu"], ["run", "--nosuch", "a"], ["train"], ["run", "a", "--tile", "x"]])
 def test_wrong_usage(capsys: Caught, argv: list[str]) -> None:
     assert main(argv) == 2
     out, err = capsys.readouterr()

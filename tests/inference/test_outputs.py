@@ -6,11 +6,11 @@ import pytest
 
 from denoise_cli.errors import OutputError, UsageError
 from denoise_cli.inference.inputs import Item
-from denoise_cli.inference.outputs import refuse_existing, targets
+from denoise_cli.inference.outputs import Layout, check
 
-FILE = Item(Path("in/a.png"), Path("a.png"))
-DEEP = Item(Path("photos/sub/b.jpeg"), Path("sub/b.jpeg"), Path("photos"))
-BARE = Item(Path("scan.2"), Path("scan.2"))
+FILE = Item("in/a.png", "a.png")
+DEEP = Item("photos/sub/b.jpeg", "sub/b.jpeg", "photos")
+BARE = Item("scan.2", "scan.2")
 
 
 @pytest.mark.parametrize(
@@ -26,38 +26,50 @@ BARE = Item(Path("scan.2"), Path("scan.2"))
         (DEEP, "out", "jpeg", "out/sub/b.jpeg"),
         (BARE, None, None, "scan-denoised.2.png"),
         (BARE, "out", "webp", "out/scan.2.webp"),
-        (Item(None, Path("stdin.png")), "out", None, "out/stdin.png"),
+        (Item("-", "stdin.png"), "out", None, "out/stdin.png"),
     ],
 )
 def test_one_place(item: Item, output: str | None, format: str | None, place: str) -> None:
-    assert targets([item], output, format, [""]) == [[Path(place)]]
+    assert Layout.of([item], output, format).paths(item) == (Path(place),)
 
 
 def test_a_folder_beside_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert targets([DEEP], None, None, [""]) == [[tmp_path / "photos-denoised/sub/b.jpeg"]]
+    layout = Layout.of([DEEP], None, None)
+    assert layout.paths(DEEP) == (tmp_path / "photos-denoised/sub/b.jpeg",)
+    assert layout.folder(DEEP) == tmp_path / "photos-denoised" and layout.folder(FILE) is None
 
 
 def test_marks() -> None:
-    assert targets([FILE], "x.png", None, ["iters1", "iters2"]) == [[Path("x-iters1.png"), Path("x-iters2.png")]]
+    layout = Layout.of([FILE], "x.png", None, ["iters1", "iters2"])
+    assert layout.paths(FILE) == (Path("x-iters1.png"), Path("x-iters2.png"))
 
 
 def test_what_cannot_be() -> None:
     with pytest.raises(UsageError, match="2 images do not fit into the one file"):
-        targets([FILE, DEEP], "x.png", None, [""])
+        Layout.of([FILE, DEEP], "x.png", None)
     with pytest.raises(UsageError, match="contradict"):
-        targets([FILE], "x.png", "tiff", [""])
+        Layout.of([FILE], "x.png", "tiff")
     with pytest.raises(UsageError, match=r"write 'x\.heic/'"):
-        targets([FILE], "x.heic", None, [""])
+        Layout.of([FILE], "x.heic", None)
+
+
+def test_clashes_and_what_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    two = [FILE, Item("other/a.png", "a.png")]
     with pytest.raises(OutputError, match=r"'in/a.png' and 'other/a.png' would both become 'out/a.png'"):
-        targets([FILE, Item(Path("other/a.png"), Path("a.png"))], "out", None, [""])
+        check(two, Layout.of(two, "out", None))
+    beside = [Item("photos/a.png", "a.png", "photos"), Item("photos/a.jpg", "a.jpg", "photos")]
+    assert check(beside, Layout.of(beside, "out", None)) == []
+    with pytest.raises(OutputError, match=r"would both become 'out/a.png'"):
+        check(beside, Layout.of(beside, "out", "png"))
+    for folder in ("in", "out"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.png").touch()
     with pytest.raises(OutputError, match=r"The input 'in/a.png' would be overwritten"):
-        targets([FILE], "in/../in", None, [""])
-
-
-def test_what_exists(tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        (tmp_path / name).touch()
-    with pytest.raises(OutputError, match="a' and 1 more exists already"):
-        refuse_existing([[tmp_path / "a"], [tmp_path / "c", tmp_path / "b"]])
-    refuse_existing([[tmp_path / "c"]])
+        check([FILE], Layout.of([FILE], "out/../in", None))
+    assert check([FILE], Layout.of([FILE], "out", None)) == [(FILE, Path("out/a.png"))]
+    (tmp_path / "out/a.png").unlink()
+    (tmp_path / "out/a.png").symlink_to(tmp_path / "in/a.png")
+    with pytest.raises(OutputError, match=r"The input 'in/a.png' would be overwritten"):
+        check([FILE], Layout.of([FILE], "out", None))

@@ -1,7 +1,7 @@
 """Many images one after another."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,47 +11,66 @@ from denoise_cli import methods
 from denoise_cli.errors import InputError, OutputError, UsageError
 from denoise_cli.image import Image, Source
 from denoise_cli.inference.inputs import Item
-from denoise_cli.inference.pipeline import process
+from denoise_cli.inference.pipeline import Job, Loaded, Result, process
 from denoise_cli.inference.workbench import Wish, Workbench
 from denoise_cli.methods.median import Options
 
-ITEMS = [Item(Path(f"{index}.png"), Path(f"{index}.png")) for index in range(12)]
-PLACES = [[Path("out") / item.relative] for item in ITEMS]
+JOBS = [Job(Item(f"{index}.png", f"{index}.png"), (Path(f"out/{index}.png"),)) for index in range(12)]
 
 
 def bench(window: int = 3) -> Workbench:
     return Workbench(Wish(model="median"), lambda card: Options(window=window))
 
 
-def read(item: Item) -> Image:
-    if item.name in ("3.png", "0.png"):
-        raise InputError(f"{item.name} is broken.")
-    return Image(np.zeros((1, 8, 8), np.float32), Source(item.name))
+def read(job: Job) -> Loaded | None:
+    if job.item.name in ("3.png", "0.png"):
+        raise InputError(f"{job.item.name} is broken.")
+    if job.item.name in ("4.png", "11.png"):
+        return None
+    return Loaded(Image(np.zeros((1, 8, 8), np.float32), Source(job.item.name)))
 
 
 def test_results_come_in_order_and_errors_stop_nothing() -> None:
     written: list[str] = []
     lock = threading.Lock()
 
-    def write(images: Sequence[Image], paths: Sequence[Path]) -> None:
-        assert len(images) == len(paths) == 1
-        if paths[0].name == "5.png":
+    def write(result: Result, loaded: Loaded, estimates: Sequence[Image]) -> None:
+        assert len(estimates) == len(result.outputs) == 1 and loaded.image.source.name == result.item.name
+        if result.item.name == "5.png":
             raise OutputError("The disk is full.")
         with lock:
-            written.append(paths[0].name)
+            written.append(result.item.name)
 
     results = []
-    for result in process(ITEMS, PLACES, bench(), read, write):
+    for result in process(iter(JOBS), bench(), read, write):
         results.append(result)
-        assert result.error is not None or result.outputs[0].name in written, "told before it was written"
-    assert [result.item for result in results] == ITEMS
-    assert [result.item.name for result in results if result.error] == ["0.png", "3.png", "5.png"]
-    assert sorted(written) == sorted({item.name for item in ITEMS} - {"0.png", "3.png", "5.png"})
+        assert result.error or result.skipped or result.outputs[0].name in written, "told before it was written"
+    assert [result.job for result in results] == JOBS
+    failed = [result for result in results if result.error]
+    assert [result.item.name for result in failed] == ["0.png", "3.png", "5.png"]
+    assert [result.item.name for result in results if result.skipped] == ["4.png", "11.png"]
+    assert all(result.outputs == () for result in failed), "nothing is there"
+    assert all(result.error and result.error.__traceback__ is None for result in failed), "a frame holds an image"
+    assert sorted(written) == sorted({f"{index}.png" for index in range(12)} - {f"{n}.png" for n in (0, 3, 4, 5, 11)})
+
+
+def test_jobs_are_taken_as_they_are_needed() -> None:
+    taken: list[str] = []
+
+    def coming() -> Iterator[Job]:
+        for job in JOBS:
+            taken.append(job.item.name)
+            yield job
+
+    results = process(coming(), bench(), read, lambda result, loaded, estimates: None)
+    next(results)
+    assert len(taken) <= 6
+    results.close()
 
 
 def test_a_wrong_option_stops_all() -> None:
     with pytest.raises(UsageError, match="no window of 4 pixels"):
-        list(process(ITEMS, PLACES, bench(window=4), read, lambda images, paths: None))
+        list(process(JOBS, bench(window=4), read, lambda result, loaded, estimates: None))
 
 
 def test_the_workbench_tells_wrong_wishes_at_once() -> None:

@@ -1,0 +1,74 @@
+"""What became of many images: a line for each, a summary, and an exit code."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from denoise_cli.cli import screen
+from denoise_cli.errors import DenoiseError, PartialError
+
+if TYPE_CHECKING:
+    from denoise_cli.inference.pipeline import Result
+
+_SHOWN = 30  # failures that the summary names; each was named when it happened
+
+
+class Tally:
+    """Counts the results of ``count`` images and tells of them."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._denoised, self._skipped, self._failed = 0, 0, 0
+        self._reasons: dict[str, None] = {}  # the first of the different ones, in their order
+        self._first: DenoiseError | None = None
+        self._began = time.monotonic()
+
+    def add(self, result: Result, bar: screen.Bar) -> None:
+        """Take in what became of one image."""
+        for warning in result.warnings:
+            bar.say(warning)
+        if result.error is not None:
+            self._failed += 1
+            self._first = self._first or result.error
+            if len(self._reasons) <= _SHOWN:
+                self._reasons[result.error.what] = None
+            if self._count > 1:
+                bar.say(f"{result.item.name}: failed. {result.error.what}")
+        elif result.skipped:
+            self._skipped += 1
+            if self._count == 1:
+                bar.say(f"{result.item.name}: done before -> {result.outputs[0]}")
+        else:
+            self._denoised += 1
+            bar.say(_line(result))
+
+    def conclude(self) -> None:
+        """Say how many there are of each kind. Raises what the failures amount to."""
+        if self._count != 1:
+            seconds = time.monotonic() - self._began
+            skipped = f", {self._skipped} skipped as done before" if self._skipped else ""
+            failed = f", {self._failed} failed" if self._failed else ""
+            screen.say(f"{self._denoised} images denoised{skipped}{failed} in {seconds:.1f} s")
+        if self._first is None:
+            return
+        if self._count == 1:
+            raise self._first
+        named = "".join(f"\n  {reason}" for reason in list(self._reasons)[:_SHOWN])
+        if len(self._reasons) > _SHOWN:
+            named += "\n  ... and others, named above"
+        hint = self._first.hint if len(self._reasons) == 1 else ""
+        if self._failed < self._count:
+            raise PartialError(f"{self._failed} of {self._count} images failed, the others are done:{named}", hint)
+        raise type(self._first)(f"None of the {self._count} images could be denoised:{named}", hint)
+
+
+def _line(result: Result) -> str:
+    assert result.choice is not None
+    seen, options = result.choice.seen, result.choice.engine.options
+    counts = result.choice.engine.counts or ((options.iters,) if hasattr(options, "iters") else ())
+    words = [f"{seen}: {result.choice.name}" if seen else result.choice.name]
+    if counts:
+        words.append(f"{','.join(map(str, counts))} iterations")
+    where = ", ".join(map(str, result.outputs)) or "stdout"
+    return f"{result.item.name}: {', '.join(words)}, {result.seconds:.1f} s -> {where}"

@@ -1,0 +1,125 @@
+"""Many files as one job: what is done already is skipped, what is written is noted first, nothing is overwritten."""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from denoise_cli.device import peak_memory
+from denoise_cli.errors import ExistsError
+from denoise_cli.files import write_atomically
+from denoise_cli.image import MAX_PIXELS, Image, decode, encode, fetch, format_of
+from denoise_cli.inference.inputs import Item
+from denoise_cli.inference.journal import AGAIN, Journals, digest
+from denoise_cli.inference.outputs import Layout
+from denoise_cli.inference.pipeline import Job, Loaded, Result, process
+from denoise_cli.inference.workbench import Workbench
+
+
+def jobs(items: Iterable[Item], layout: Layout, journals: Journals) -> Iterator[Job]:
+    """What is to be done, one after another."""
+    return (Job(item, layout.paths(item), journals.of(item)) for item in items)
+
+
+def count_done(jobs: Iterable[Job], settings: str) -> int:
+    """How many of ``jobs`` have all their results, made with these ``settings`` by whichever process."""
+    seen = list(jobs)
+    for journal in {job.journal for job in seen if job.journal is not None}:
+        journal.refresh()
+    return sum(
+        all(job.journal is not None and job.journal.knows(path, settings) and path.exists() for path in job.paths)
+        for job in seen
+    )
+
+
+def digest_of(settings: Mapping[str, Any]) -> str:
+    """What tells ``settings`` from any other: JSON-plain values, and paths, of which the content counts."""
+    plain = {
+        name: digest(value.read_bytes()) if isinstance(value, Path) and value.is_file() else value
+        for name, value in settings.items()
+    }
+    return digest(json.dumps(plain, sort_keys=True, default=str).encode())
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Reads the inputs and writes the results of a job, by its rules."""
+
+    settings: str  # digest of all that changes a result
+    force: bool = False  # do again, and overwrite, whatever is there
+    max_pixels: int = MAX_PIXELS
+    stdin: bytes = b""
+    to_stdout: Callable[[Image], None] | None = None  # takes the result of a job without paths
+
+    def run(self, jobs: Iterable[Job], bench: Workbench) -> Iterator[Result]:
+        """Do every job; see ``process``."""
+        for result in process(jobs, bench, self.read, self.write):
+            if result.error is not None and result.job.journal is not None:
+                result.job.journal.add_failure(record(result))
+            yield result
+
+    def read(self, job: Job) -> Loaded | None:
+        """The input of ``job``, or None where its results are there already.
+
+        Raises ``InputError``, and ``ExistsError`` where there is another file than this job would write.
+        """
+        path = job.item.path
+        data = self.stdin if path is None else fetch(path, self.max_pixels)
+        content, ours = digest(data), frozenset[Path]()
+        if not self.force:
+            there = [path for path in job.paths if path.exists() or path.is_symlink()]
+            made = [path for path in there if self._is_done(job, path, content)]
+            if job.paths and len(made) == len(job.paths):
+                return None
+            ours = frozenset(there)
+        return Loaded(decode(data, job.item.name, self.max_pixels), content, ours)
+
+    def write(self, result: Result, loaded: Loaded, estimates: Sequence[Image]) -> None:
+        """Write each estimate to its path, or the only one to stdout. Raises ``OutputError``."""
+        job = result.job
+        if not job.paths:
+            assert self.to_stdout is not None
+            self.to_stdout(estimates[0])
+            return
+        files = {path: encode(image, format_of(path)) for path, image in zip(job.paths, estimates, strict=True)}
+        if job.journal is not None:
+            made = {path: digest(data) for path, data in files.items()}
+            job.journal.add(record(result), self.settings, loaded.content, made)
+        for path, data in files.items():
+            try:
+                write_atomically(path, data, force=self.force or path in loaded.ours)
+            except ExistsError:
+                if not self._is_done(job, path, loaded.content):  # else another process was faster
+                    raise
+
+    def _is_done(self, job: Job, path: Path, content: str) -> bool:
+        """Whether the file at ``path`` is the result of these settings from ``content``; False: from other content.
+
+        Raises ``ExistsError`` where it is anything else.
+        """
+        entry = job.journal.made(path) if job.journal is not None else None
+        if entry is None:
+            known = job.journal is not None and job.journal.find(path)
+            raise ExistsError(f"{path} {'was changed since it was made' if known else 'exists already'}.", AGAIN)
+        if entry.settings != self.settings:
+            raise ExistsError(f"{path} was made with other settings.", AGAIN)
+        return entry.content == content
+
+
+def record(result: Result) -> dict[str, Any]:
+    """What ``--json`` and the journal tell of one input."""
+    told: dict[str, Any] = {"input": result.item.name, "output": [str(path) for path in result.outputs]}
+    if result.skipped:
+        return told | {"skipped": True, "warnings": [], "error": None}
+    if result.choice is not None:
+        engine, seen = result.choice.engine, result.choice.seen
+        told |= {"model": result.choice.name, "weights": result.choice.digest}
+        if hasattr(engine.options, "iters"):
+            told["iters"] = list(engine.counts or (engine.options.iters,))
+        if seen is not None:
+            told["noise"] = {"impulse_share": round(seen.impulse_share, 5), "sigma_255": round(255 * seen.sigma, 2)}
+        told |= {"device": str(engine.device), "precision": str(engine.dtype).removeprefix("torch.")}
+        told |= {"tile": engine.tile, "seconds": round(result.seconds, 3), "peak_memory": peak_memory()}
+    error = None if result.error is None else str(result.error)
+    return told | {"warnings": list(result.warnings), "error": error}
