@@ -15,7 +15,8 @@ from denoise_cli.metrics.psnr import psnr
 from denoise_cli.noise import parse, stored
 
 CIFAR, CBSD68, BSD68, SET12 = "cifar10-subset", "cbsd68", "bsd68-gray", "set12"
-_PARTS = {CIFAR: "test/"}  # of a set with parts only this one is scored
+TINY_IMAGENET = "tiny-imagenet-subset.tar"
+_PARTS = {CIFAR: "test/", TINY_IMAGENET: "val/"}  # of a set with parts only this one is scored
 _BATCH_PIXELS = 1 << 18  # small images of one size are denoised together, up to so many pixels
 
 
@@ -69,7 +70,7 @@ def _images(name: str, data: Path) -> Iterator[tuple[str, Tensor]]:
     if not folder.exists():
         raise InputError(
             f"There is no set {name!r} in {str(data)!r}.",
-            f"The tables are measured on {CIFAR}, {CBSD68}, {BSD68} and {SET12}: name the folder that holds them.",
+            f"They are measured on {CIFAR}, {CBSD68}, {BSD68}, {SET12} and {TINY_IMAGENET}: name their folder.",
         )
     for image, pixels in open_source(folder):
         if image.startswith(_PARTS.get(name, "")):
