@@ -53,6 +53,15 @@ class Iterative(Denoiser, Protocol):
 
 
 @runtime_checkable
+class Unending(Iterative, Protocol):
+    """An iterative denoiser whose iterations can be watched one by one, so that they can end where nothing changes."""
+
+    def refine(self, noisy: Tensor, options: Any) -> Iterator[Tensor]:
+        """The estimates (N, C, H, W) in [0, 1] after each iteration, without end, whatever ``options.iters`` says."""
+        ...
+
+
+@runtime_checkable
 class Mapped(Denoiser, Protocol):
     """A denoiser that can be told the noise level at every pixel."""
 
@@ -139,6 +148,11 @@ class Method:
     def name(self) -> str:
         """What ``--model`` calls it."""
         return self.make.__module__.rpartition(".")[2].replace("_", "-")
+
+    @property
+    def can_converge(self) -> bool:
+        """Whether its denoisers are ``Unending``."""
+        return hasattr(self.make, "refine")
 
     @property
     def takes_map(self) -> bool:

@@ -114,13 +114,14 @@ def run(
     from denoise_cli import device as devices
     from denoise_cli.inference.batch import Batch, count_done, digest_of, jobs, record
     from denoise_cli.inference.pipeline import Job
+    from denoise_cli.inference.run import Asked
     from denoise_cli.inference.sigma_map import read_sigma_map
     from denoise_cli.inference.workbench import Wish, Workbench
 
     where = devices.pick(device)
     devices.keep_memory()
     levels = None if sigma_map is None else read_sigma_map(sigma_map, limit)
-    wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile, levels)
+    wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile, Asked(sigma_map=levels))
     bench = Workbench(wish, lambda card: knobs.fill(card.options, given, card.name))
     screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
     chosen = {name: value for name, value in ctx.params.items() if name not in _HARMLESS and value is not None}

@@ -1,7 +1,7 @@
 """Read and write image files: pixels in [0, 1], and beside them all that a file holds besides its pixels."""
 
 from denoise_cli.image.opencv import load_opencv
-from denoise_cli.image.picture import FORMATS, SUFFIXES, Image, Jpeg, Source, format_of, is_image
+from denoise_cli.image.picture import FORMATS, SUFFIXES, Box, Image, Jpeg, Source, format_of, is_image
 from denoise_cli.image.reading import MAX_PIXELS, decode, fetch, read
 from denoise_cli.image.writing import encode, write
 
@@ -9,6 +9,7 @@ __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "SUFFIXES",
+    "Box",
     "Image",
     "Jpeg",
     "Source",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,6 +61,18 @@ class Source:
     warnings: tuple[str, ...] = ()  # what reading had to change or leave out, in sentences
 
 
+class Box(NamedTuple):
+    """A rectangle of an image, in pixels from its upper left corner."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+
+    def __str__(self) -> str:
+        return ",".join(map(str, self))
+
+
 @dataclass(frozen=True, eq=False)
 class Image:
     """Pixels with the source that they came from."""
@@ -93,6 +105,18 @@ class Image:
     def with_pixels(self, clean: Pixels) -> Image:
         """The same image with other pixels, (C, H, W) float32; alpha and metadata stay."""
         return replace(self, pixels=clean)
+
+    def cut(self, box: Box) -> Image:
+        """The part in ``box``, with all metadata. Raises InputError where it leaves the image."""
+        right, bottom = box.left + box.width, box.top + box.height
+        if min(box.left, box.top) < 0 or min(box.width, box.height) < 1 or right > self.width or bottom > self.height:
+            raise InputError(
+                f"The crop {box} is not within {self.source.name}, which has {self.width}x{self.height} pixels.",
+                "A crop is X,Y,W,H: the pixels to its left and above it, its width and its height.",
+            )
+        rows, columns = slice(box.top, bottom), slice(box.left, right)
+        alpha = None if self.source.alpha is None else self.source.alpha[rows, columns]
+        return Image(self.pixels[:, rows, columns], replace(self.source, alpha=alpha))
 
 
 def is_image(path: str | Path) -> bool:

@@ -7,13 +7,33 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli.errors import DenoiseError, DeviceError
-from denoise_cli.image import Image
+from denoise_cli.image import Box, Image
 from denoise_cli.inference import tiles
+from denoise_cli.inference.converge import DIRECT, converge, samples
 from denoise_cli.inference.sigma_map import Told, check_size
-from denoise_cli.method import Denoiser
+from denoise_cli.inference.turns import TURNS, turn, turn_back, turn_box
+from denoise_cli.method import Denoiser, Iterative, Unending
 from denoise_cli.shapes import from_channels, to_channels
 
 _SMALLEST_TILE = 64
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the user asked for besides the model and its knobs."""
+
+    until_converged: bool = False  # iterate, in an ``Unending``, until nothing changes
+    box: Box | None = None  # the part that is wanted; None: all
+    every_turn: bool = False  # average over the eight ways to turn the image
+    sigma_map: Tensor | None = None  # the noise level at every pixel of every image, (1, 1, H, W), for a ``Mapped``
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came out of one image."""
+
+    images: list[Image]
+    counts: tuple[int, ...] | None  # iterations behind each; None where the denoiser does not iterate
 
 
 @dataclass(frozen=True)
@@ -26,7 +46,7 @@ class Engine:
     dtype: torch.dtype  # of the convolutions
     counts: tuple[int, ...] | None = None  # iterations to save, ascending; None: one estimate by the options
     tile: int | None = None  # side of the tiles; None: by the image's size
-    sigma_map: Tensor | None = None  # the noise level at every pixel of every image, (1, 1, H, W), for a ``Mapped``
+    asked: Asked = Asked()
 
 
 def ready(engine: Engine) -> Engine:
@@ -37,27 +57,36 @@ def ready(engine: Engine) -> Engine:
 
 
 def denoise_image(engine: Engine, image: Image) -> list[Image]:
-    """The estimates of one image, with its metadata.
+    """The estimates of one image, with its metadata; see ``answer``."""
+    return answer(engine, image).images
+
+
+def answer(engine: Engine, image: Image) -> Answer:
+    """The estimates of one image or of the part that was asked for, with its metadata.
 
     A result with values that are not finite is computed again in float32; out of memory halves the tiles and tries
     again. Raises ``DeviceError`` where even small tiles do not fit, ``DenoiseError`` where float32 is not finite, and
-    ``InputError`` where a map of noise levels has another size.
+    ``InputError`` where a map of noise levels has another size, or the part leaves the image.
     """
-    if engine.sigma_map is not None:
-        check_size(engine.sigma_map, image)
+    asked = engine.asked
+    if asked.sigma_map is not None:
+        check_size(asked.sigma_map, image)
+    source = image if asked.box is None else image.cut(asked.box)
     noisy = torch.from_numpy(image.pixels)[None].to(engine.device)
-    estimates = _within_memory(engine, noisy)
+    estimates, counts = _within_memory(engine, noisy)
     if not all(torch.isfinite(estimate).all() for estimate in estimates):
-        estimates = _within_memory(replace(engine, dtype=torch.float32), noisy)
+        estimates, counts = _within_memory(replace(engine, dtype=torch.float32), noisy)
         if not all(torch.isfinite(estimate).all() for estimate in estimates):
             raise DenoiseError(
                 f"{image.source.name}: the result is not finite, in float32 either.",
                 "The weights do not suit this image: choose others with --model.",
             )
-    return [image.with_pixels(estimate[0].float().cpu().numpy()) for estimate in estimates]
+    if counts is None and isinstance(engine.denoiser, Iterative):
+        counts = (engine.options.iters,)
+    return Answer([source.with_pixels(estimate[0].float().cpu().numpy()) for estimate in estimates], counts)
 
 
-def _within_memory(engine: Engine, noisy: Tensor) -> list[Tensor]:
+def _within_memory(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[int, ...] | None]:
     try:
         return _denoise(engine, noisy)
     except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
@@ -76,20 +105,62 @@ def _is_full(error: RuntimeError) -> bool:
     return "alloc" in str(error).lower() and "memory" in str(error).lower()  # PyTorch's CPU allocator has no own class
 
 
-def _denoise(engine: Engine, noisy: Tensor) -> list[Tensor]:
-    denoiser = engine.denoiser
+def _denoise(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[int, ...] | None]:
+    denoiser, asked = engine.denoiser, engine.asked
     taken = to_channels(noisy, denoiser.channels)
-    if engine.sigma_map is not None:
+    if asked.sigma_map is not None:
         denoiser = Told.by(denoiser)
-        taken = denoiser.join(taken, engine.sigma_map)
+        taken = denoiser.join(taken, asked.sigma_map)
     options = denoiser.settle(noisy, engine.options)
     with (
         torch.inference_mode(),
         torch.autocast(engine.device.type, engine.dtype, enabled=engine.dtype != torch.float32),
     ):
-        reach_of = options if engine.counts is None else replace(options, iters=engine.counts[-1])
-        tiling = tiles.plan(noisy.shape[-2], noisy.shape[-1], denoiser, reach_of, engine.tile)
-        estimates = tiles.denoise(denoiser, taken, options, engine.counts, tiling)
+        estimates, counts = _answer(engine, denoiser, taken, options)
     if isinstance(denoiser, Told):
         estimates = [denoiser.part(estimate)[0] for estimate in estimates]
-    return [from_channels(estimate, noisy) for estimate in estimates]
+    box = asked.box
+    like = noisy if box is None else noisy[..., : box.height, : box.width]
+    return [from_channels(estimate, like) for estimate in estimates], counts
+
+
+def _answer(
+    engine: Engine, denoiser: Denoiser, image: Tensor, options: Any
+) -> tuple[list[Tensor], tuple[int, ...] | None]:
+    """The estimates of an image (N, C, H, W) or of its part, and the iterations behind each, where it has any."""
+    asked, counts = engine.asked, engine.counts
+    height, width = image.shape[-2:]
+    if asked.until_converged:
+        assert isinstance(denoiser, Unending)
+        small = height * width <= DIRECT and engine.tile is None
+        count, estimate = converge(denoiser, image if small else samples(image, denoiser.stride), options)
+        counts = (count,)
+        if small and asked.box is None and not asked.every_turn:
+            return [estimate], counts
+    sums: list[Tensor] = []
+    ways = TURNS if asked.every_turn else TURNS[:1]
+    for way in ways:
+        box = None if asked.box is None else turn_box(asked.box, height, width, way)
+        found = [turn_back(part, way) for part in _part(engine, denoiser, turn(image, way), options, counts, box)]
+        sums = [one + other for one, other in zip(sums, found, strict=True)] if sums else found
+    return [total / len(ways) for total in sums], counts
+
+
+def _part(
+    engine: Engine, denoiser: Denoiser, image: Tensor, options: Any, counts: tuple[int, ...] | None, box: Box | None
+) -> list[Tensor]:
+    """The estimates within ``box``, the same as those of the whole image, at the cost of the box and its margin."""
+    last = options if counts is None else replace(options, iters=counts[-1])
+    reach, (height, width) = denoiser.reach(last), image.shape[-2:]
+    left, top = 0, 0
+    if box is not None and reach is not None:
+        left, top = (max(0, start - reach) // denoiser.stride * denoiser.stride for start in box[:2])
+        image = image[..., top : box.top + box.height + reach, left : box.left + box.width + reach]
+        height, width = image.shape[-2:]
+    tiling = tiles.plan(height, width, denoiser, last, engine.tile)
+    estimates = tiles.denoise(denoiser, image, options, counts, tiling)
+    if box is None:
+        return estimates
+    rows = slice(box.top - top, box.top - top + box.height)
+    columns = slice(box.left - left, box.left - left + box.width)
+    return [estimate[..., rows, columns] for estimate in estimates]

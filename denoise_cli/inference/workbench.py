@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.image import Image
 from denoise_cli.inference.choose import Look, choose, look
 from denoise_cli.inference.load import load_net
-from denoise_cli.inference.run import Engine, ready
+from denoise_cli.inference.run import Asked, Engine, ready
 from denoise_cli.method import Method
 
 
@@ -28,7 +27,7 @@ class Wish:
     device: torch.device = torch.device("cpu")  # noqa: RUF009  (immutable)
     dtype: torch.dtype = torch.float32
     tile: int | None = None
-    sigma_map: Tensor | None = None  # the noise level at every pixel, (1, 1, H, W); the same for all images
+    asked: Asked = Asked()  # noqa: RUF009  (immutable)
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Workbench:
         if self._method is not None:
             return entry.model == self._method
         card = methods.find(entry.model)
-        return (self._wish.counts is None or _iterates(card)) and (self._wish.sigma_map is None or card.takes_map)
+        return not self._lacking(card)
 
     def _engine(self, name: str) -> Engine:
         if name in self._bad:
@@ -109,19 +108,28 @@ class Workbench:
                 self._digest = sha256(path.read_bytes()).hexdigest()
             denoiser = load_net(path, card)
         options = self._options(card)
-        return ready(Engine(denoiser, options, wish.device, wish.dtype, wish.counts, wish.tile, wish.sigma_map))
+        return ready(Engine(denoiser, options, wish.device, wish.dtype, wish.counts, wish.tile, wish.asked))
 
     def _options(self, card: Method) -> Any:
-        if self._wish.counts is not None and not _iterates(card):
-            able = [name for name in methods.names() if _iterates(methods.find(name))]
+        lacking = self._lacking(card)
+        if lacking:
+            able = [name for name in methods.names() if not self._lacking(methods.find(name))]
             raise UsageError(
-                f"{card.name} does not iterate: it has no --iters.",
-                f"Leave --iters out, or use a model that has them: {', '.join(able)}.",
+                f"{card.name} {lacking}.",
+                f"Leave it out, or use a model that can: {', '.join(able) or 'there is none'}.",
             )
-        if self._wish.sigma_map is not None and not card.takes_map:
-            able = [name for name in methods.names() if methods.find(name).takes_map]
-            raise UsageError(f"{card.name} takes no map of noise levels.", f"Use a model that does: {', '.join(able)}.")
         return self._options_of(card)
+
+    def _lacking(self, card: Method) -> str:
+        """Why the method cannot do what is wished for; nothing where it can."""
+        wish = self._wish
+        if (wish.counts is not None or wish.asked.until_converged) and not _iterates(card):
+            return "does not iterate: it has no --iters"
+        if wish.asked.until_converged and not card.can_converge:
+            return "decides for itself when to stop: it has no --iters auto"
+        if wish.asked.sigma_map is not None and not card.takes_map:
+            return "takes no map of noise levels"
+        return ""
 
 
 def _iterates(card: Method) -> bool:

@@ -60,12 +60,16 @@ class BiasFreeRCNN(nn.Module):
         """The next estimate, not clipped: all are (N, C, H, W)."""
         return self.stage(torch.cat((noisy, estimate.to(noisy.dtype)), dim=1))  # type: ignore[no-any-return]
 
-    def refine(self, noisy: Tensor) -> Iterator[Tensor]:
+    def unroll(self, noisy: Tensor) -> Iterator[Tensor]:
         """The estimates after each iteration, without end, not clipped: all are (N, C, H, W)."""
         estimate = noisy
         while True:
             estimate = self(noisy, estimate)
             yield estimate
+
+    def refine(self, noisy: Tensor, options: Options) -> Iterator[Tensor]:
+        """The estimates after each iteration, without end, in [0, 1]: all are (N, C, H, W)."""
+        return (estimate.clamp(0, 1) for estimate in self.unroll(noisy))
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
         """Checks the iterations; raises ``UsageError`` where there are none."""
@@ -75,8 +79,8 @@ class BiasFreeRCNN(nn.Module):
 
     def estimates(self, noisy: Tensor, options: Options, counts: tuple[int, ...]) -> list[Tensor]:
         """The estimates in [0, 1], each (N, C, H, W), after each of ``counts`` (ascending) iterations."""
-        estimates = islice(self.refine(noisy), max(counts))
-        return [estimate.clamp(0, 1) for done, estimate in enumerate(estimates, 1) if done in counts]
+        estimates = islice(self.refine(noisy, options), max(counts))
+        return [estimate for done, estimate in enumerate(estimates, 1) if done in counts]
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1] after ``options.iters`` iterations: (N, C, H, W)."""
@@ -89,7 +93,7 @@ class BiasFreeRCNN(nn.Module):
     def loss(self, pair: Pair, recipe: Unrolled, generator: Generator) -> Tensor:
         """The recipe's loss after 1 to ``max_iters`` iterations, equally likely."""
         iters = 1 + int(torch.randint(recipe.max_iters, (), generator=generator))
-        *_, estimate = islice(self.refine(pair.noisy), iters)
+        *_, estimate = islice(self.unroll(pair.noisy), iters)
         return losses.find(recipe.loss)(estimate, pair.clean)
 
 

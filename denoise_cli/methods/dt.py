@@ -154,10 +154,14 @@ class DeepThinking(nn.Module):
             return options
         return replace(options, share=impulse_share(noisy).mean().item())
 
+    def refine(self, noisy: Tensor, options: Options) -> Iterator[Tensor]:
+        """The estimates in [0, 1] after each iteration, without end: all are (N, C, H, W)."""
+        return (state.estimate.clamp(0, 1) for state in self.think(noisy, options))
+
     def estimates(self, noisy: Tensor, options: Options, counts: tuple[int, ...]) -> list[Tensor]:
         """The estimates in [0, 1], each (N, C, H, W), after each of ``counts`` (ascending) iterations."""
-        states = islice(self.think(noisy, options), max(counts))
-        return [state.estimate.clamp(0, 1) for done, state in enumerate(states, 1) if done in counts]
+        estimates = islice(self.refine(noisy, options), max(counts))
+        return [estimate for done, estimate in enumerate(estimates, 1) if done in counts]
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1] after ``options.iters`` iterations: (N, C, H, W)."""

@@ -7,9 +7,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from denoise_cli.errors import DenoiseError, DeviceError
-from denoise_cli.image import Image, Source
-from denoise_cli.inference.run import Engine, denoise_image
+from denoise_cli import methods
+from denoise_cli.errors import DenoiseError, DeviceError, InputError
+from denoise_cli.image import Box, Image, Source
+from denoise_cli.inference import converge
+from denoise_cli.inference.run import Asked, Engine, answer, denoise_image
+from denoise_cli.inference.turns import TURNS, turn, turn_back
+from denoise_cli.method import Denoiser
 
 
 @dataclass
@@ -70,3 +74,78 @@ def test_what_is_not_finite_is_computed_again_in_float32() -> None:
     assert clean.pixels == pytest.approx(noisy.pixels / 2)
     with pytest.raises(DenoiseError, match=r"x.png: the result is not finite, in float32 either"):
         denoise_image(engine(Fake(bad=(torch.bfloat16, torch.float32)), dtype=torch.bfloat16), noisy)
+
+
+def net(name: str, **config: Any) -> Denoiser:
+    """A small net with random weights."""
+    card = methods.find(name)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        made = card.make(replace(card.config, channels=3, **config))
+    assert isinstance(made, torch.nn.Module) and isinstance(made, Denoiser)
+    made.eval().requires_grad_(False)
+    return made
+
+
+CPU = torch.device("cpu")
+BOXES = [Box(40, 30, 25, 17), Box(0, 0, 10, 12), Box(139, 91, 11, 9), Box(0, 0, 150, 100)]
+
+
+@pytest.mark.parametrize("box", BOXES, ids=str)
+@pytest.mark.parametrize("every_turn", [False, True])
+@pytest.mark.parametrize(
+    ("name", "config"),
+    [
+        ("dncnn", {"depth": 4, "features": 4}),
+        ("ffdnet", {"depth": 3, "features": 4}),
+        ("dt", {"width": 4, "blocks": 1, "recall": "impulses"}),
+    ],
+)
+def test_a_crop_is_that_of_the_whole(name: str, config: dict[str, Any], every_turn: bool, box: Box) -> None:
+    options = methods.find(name).options
+    options = replace(options, iters=2) if hasattr(options, "iters") else options
+    whole = Engine(net(name, **config), options, CPU, torch.float32, asked=Asked(every_turn=every_turn))
+    (expected,) = denoise_image(whole, image(3))
+    (found,) = denoise_image(replace(whole, asked=Asked(box=box, every_turn=every_turn)), image(3))
+    assert found.pixels == pytest.approx(expected.cut(box).pixels, abs=1e-5) and found.source.comment == b"kept"
+
+
+def test_a_crop_costs_no_more_than_its_margin() -> None:
+    fake = Fake()
+    denoise_image(engine(fake, asked=Asked(box=BOXES[0])), image(1))
+    assert fake.sizes == [(1, 1, 17, 25)]
+    with pytest.raises(InputError, match=r"The crop 140,90,11,9 is not within x.png, which has 150x100 pixels"):
+        denoise_image(engine(fake, asked=Asked(box=Box(140, 90, 11, 9))), image(1))
+    assert len(fake.sizes) == 1
+
+
+def test_every_turn_is_the_mean_over_eight() -> None:
+    denoiser = net("dncnn", depth=3, features=4)
+    noisy = torch.from_numpy(image(3).pixels)[None]
+    mean = torch.stack([turn_back(denoiser.denoise(turn(noisy, way), None), way) for way in TURNS]).mean(dim=0)
+    (found,) = denoise_image(Engine(denoiser, None, CPU, torch.float32, asked=Asked(every_turn=True)), image(3))
+    assert found.pixels == pytest.approx(mean[0].numpy(), abs=1e-6)
+
+
+def test_until_it_converges(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = methods.find("dt").options
+    denoiser = net("dt", width=4, blocks=1)
+    monkeypatch.setattr(converge, "_STILL", 0.02)
+    until = Engine(denoiser, options, CPU, torch.float32, asked=Asked(until_converged=True))
+    found = answer(until, image(3))
+    assert found.counts is not None and 5 < found.counts[0] < converge.MOST
+    (same,) = denoise_image(Engine(denoiser, options, CPU, torch.float32, found.counts), image(3))
+    assert found.images[0].pixels == pytest.approx(same.pixels, abs=1e-6)
+    crop = answer(replace(until, asked=Asked(until_converged=True, box=BOXES[0])), image(3))
+    assert crop.counts == found.counts
+    assert crop.images[0].pixels == pytest.approx(same.cut(BOXES[0]).pixels, abs=1e-5)
+    tiled = answer(replace(until, tile=64), image(3))
+    assert tiled.counts is not None and tiled.images[0].pixels.shape == (3, 100, 150)
+
+
+def test_the_iterations_are_told() -> None:
+    options = methods.find("dt").options
+    dt = Engine(net("dt", width=4, blocks=1), replace(options, iters=2), CPU, torch.float32)
+    assert answer(dt, image(3)).counts == (2,)
+    assert answer(replace(dt, counts=(1, 3)), image(3)).counts == (1, 3)
+    assert answer(engine(Fake()), image(3)).counts is None

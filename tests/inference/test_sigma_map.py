@@ -13,7 +13,7 @@ from torch import Tensor
 
 from denoise_cli.errors import InputError
 from denoise_cli.image import Image, Source
-from denoise_cli.inference.run import Engine, denoise_image
+from denoise_cli.inference.run import Asked, Engine, denoise_image
 from denoise_cli.inference.sigma_map import Told, read_sigma_map
 from denoise_cli.method import Mapped
 
@@ -49,13 +49,13 @@ def test_tiles_cut_the_map_along(takes: int | None, channels: int, tile: int | N
     pixels = torch.rand((channels, 37, 53), generator=torch.Generator().manual_seed(0))
     denoiser = Subtracts(takes)
     assert isinstance(denoiser, Mapped)
-    engine = Engine(denoiser, None, torch.device("cpu"), torch.float32, tile=tile, sigma_map=ramp(37, 53))
+    engine = Engine(denoiser, None, torch.device("cpu"), torch.float32, tile=tile, asked=Asked(sigma_map=ramp(37, 53)))
     (clean,) = denoise_image(engine, Image(pixels.numpy(), Source("x.png")))
     torch.testing.assert_close(torch.from_numpy(clean.pixels), pixels - ramp(37, 53)[0])
 
 
 def test_another_size_is_an_error() -> None:
-    engine = Engine(Subtracts(), None, torch.device("cpu"), torch.float32, sigma_map=ramp(5, 8))
+    engine = Engine(Subtracts(), None, torch.device("cpu"), torch.float32, asked=Asked(sigma_map=ramp(5, 8)))
     with pytest.raises(InputError, match=r"x.png has 5x8 pixels, the map of its noise levels 8x5"):
         denoise_image(engine, Image(np.zeros((1, 8, 5), np.float32), Source("x.png")))
 

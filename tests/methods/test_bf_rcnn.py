@@ -24,8 +24,8 @@ def test_only_the_net_without_biases_is_homogeneous(factor: float) -> None:
         with torch.no_grad():
             for parameter in net.parameters():
                 parameter.add_(0.01)
-            *_, estimate = islice(net.refine(noisy), 3)
-            *_, of_scaled = islice(net.refine(factor * noisy), 3)
+            *_, estimate = islice(net.unroll(noisy), 3)
+            *_, of_scaled = islice(net.unroll(factor * noisy), 3)
         error = (of_scaled - factor * estimate).abs().max() / (factor * estimate).abs().max()
         assert (error < 1e-5) == (not bias)
 
@@ -59,7 +59,7 @@ def test_no_iterations_are_an_error() -> None:
 @pytest.mark.parametrize("iters", [1, 3])
 def test_the_reach_is_exact(iters: int, measured_reach: Callable[..., int]) -> None:
     net, options = BiasFreeRCNN(Config(features=4)), Options(iters=iters)
-    run = lambda noisy: next(islice(net.refine(noisy), iters - 1, None))  # noqa: E731
+    run = lambda noisy: next(islice(net.unroll(noisy), iters - 1, None))  # noqa: E731
     assert measured_reach(net, options, run) == net.reach(options) == 7 * iters
 
 

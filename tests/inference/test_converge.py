@@ -1,0 +1,63 @@
+"""When iterations stop."""
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from denoise_cli.inference.converge import MOST, converge, samples
+from denoise_cli.method import Unending
+
+
+class Halves:
+    """Comes to nothing, by half of what is left in each iteration; ``rate`` above 1 moves away from it instead."""
+
+    channels = None
+
+    def __init__(self, rate: float = 0.5, stride: int = 1) -> None:
+        self.rate, self.stride, self.iterations = rate, stride, 0
+
+    def settle(self, noisy: Tensor, options: Any) -> Any:
+        return options
+
+    def reach(self, options: Any) -> int | None:
+        return 0
+
+    def refine(self, noisy: Tensor, options: Any) -> Iterator[Tensor]:
+        assert noisy.shape[-1] % self.stride == 0
+        for self.iterations in count(1):
+            yield noisy * self.rate**self.iterations
+
+    def estimates(self, noisy: Tensor, options: Any, counts: tuple[int, ...]) -> list[Tensor]:
+        return [noisy * self.rate**number for number in counts]
+
+    def denoise(self, noisy: Tensor, options: Any) -> Tensor:
+        raise AssertionError("is not asked")
+
+
+def test_it_stops_where_nothing_changes() -> None:
+    denoiser = Halves(stride=8)
+    assert isinstance(denoiser, Unending)
+    stop, estimate = converge(denoiser, torch.ones(1, 3, 9, 7), None)
+    assert denoiser.iterations == stop == 15  # the first where 2^(5 - n) - 2^-n is below 0.25 / 255
+    assert torch.equal(estimate, torch.full((1, 3, 9, 7), 0.5**15))
+
+
+def test_what_never_rests_ends_where_it_changed_least() -> None:
+    denoiser = Halves(rate=1.01)
+    stop, estimate = converge(denoiser, torch.ones(1, 1, 4, 4), None)
+    assert denoiser.iterations == MOST and stop == 6
+    assert estimate.mean().item() == pytest.approx(1.01**6)
+
+
+def test_samples_are_spread_over_the_image() -> None:
+    rows, columns = torch.meshgrid(torch.arange(1000), torch.arange(2000), indexing="ij")
+    found = samples(torch.stack((rows, columns))[None], 8)
+    assert found.shape == (9, 2, 192, 192)
+    tops, lefts = found[:, 0, 0, 0].unique().tolist(), found[:, 1, 0, 0].unique().tolist()
+    assert tops == [64, 400, 736] and lefts == [232, 904, 1568]
+    assert samples(torch.zeros(2, 3, 100, 2000), 8).shape == (6, 3, 100, 192)
+    assert samples(torch.zeros(1, 3, 10, 20), 8).shape == (1, 3, 10, 20)
