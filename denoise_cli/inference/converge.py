@@ -24,9 +24,8 @@ def converge(denoiser: Unending, noisy: Tensor, options: Any) -> tuple[int, Tens
     height, width = noisy.shape[-2:]
     recent: list[Tensor] = []
     least, best = float("inf"), (1, noisy)
-    for count, estimate in enumerate(
-        islice(denoiser.refine(pad_to_multiple(noisy, denoiser.stride), options), MOST), 1
-    ):
+    refining = islice(denoiser.refine(pad_to_multiple(noisy, denoiser.stride), options), MOST)
+    for count, estimate in enumerate(refining, 1):
         recent.append(estimate[..., :height, :width].float())
         if count > _SPAN:
             change = (recent[-1] - recent.pop(0)).square().mean().sqrt().item()

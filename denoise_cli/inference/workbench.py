@@ -113,11 +113,9 @@ class Workbench:
     def _options(self, card: Method) -> Any:
         lacking = self._lacking(card)
         if lacking:
-            able = [name for name in methods.names() if not self._lacking(methods.find(name))]
-            raise UsageError(
-                f"{card.name} {lacking}.",
-                f"Leave it out, or use a model that can: {', '.join(able) or 'there is none'}.",
-            )
+            able = ", ".join(name for name in methods.names() if not self._lacking(methods.find(name)))
+            hint = f"Leave it out, or use a model that can: {able or 'none here'}."
+            raise UsageError(f"{card.name} {lacking}.", hint)
         return self._options_of(card)
 
     def _lacking(self, card: Method) -> str:
