@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,8 +47,11 @@ def run(
     weights: Annotated[Path | None, typer.Option(help="A weights file of your own, from `denoise train`.")] = None,
     settings: flags.Settings = None,
     format: Annotated[
-        str | None, typer.Option(help="png, jpeg, tiff, webp, bmp or ppm; by default the input's.")
+        str | None, typer.Option(help="png, jpeg, tiff, webp, gif, bmp or ppm; by default the input's.")
     ] = None,
+    strip_metadata: Annotated[
+        bool, typer.Option("--strip-metadata", help="Leave EXIF, XMP, comments and texts out of the results.")
+    ] = False,
     shard: Annotated[
         str | None, typer.Option(metavar="i/N", help="Do the i-th of N parts of the job; all share the journal.")
     ] = None,
@@ -128,7 +132,7 @@ def run(
     key = digest_of(chosen | {"weights": bench.identity})
     if not force:
         journals.refuse(existing, key)
-    batch = Batch(key, force, limit, stdin, lambda image: _to_stdout(image, format))
+    batch = Batch(key, force, limit, stdin, strip_metadata, lambda frames: _to_stdout(frames, format))
     tally = outcomes.Tally(len(items))
     with screen.progress("denoising", len(items)) as bar:
         for result in batch.run([Job(items[0])] if to_stdout else jobs(items, layout, journals), bench):
@@ -149,12 +153,12 @@ def _listed(files_from: str) -> list[str]:
     return parse_list(sys.stdin.buffer.read(), "stdin") if files_from == STREAM else read_list(Path(files_from))
 
 
-def _to_stdout(image: "Image", format: str | None) -> None:
-    """Write ``image`` to stdout. Raises ``OutputError``."""
-    from denoise_cli.image import encode
+def _to_stdout(frames: "Sequence[Image]", format: str | None) -> None:
+    """Write an image of ``frames`` to stdout. Raises ``OutputError``."""
+    from denoise_cli.image import encode_frames
 
     try:
-        sys.stdout.buffer.write(encode(image, format))
+        sys.stdout.buffer.write(encode_frames(frames, format))
         sys.stdout.buffer.flush()
     except BrokenPipeError:
         raise

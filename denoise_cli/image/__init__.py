@@ -2,8 +2,8 @@
 
 from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import FORMATS, SUFFIXES, Box, Image, Jpeg, Source, format_of, is_image
-from denoise_cli.image.reading import MAX_PIXELS, decode, fetch, read
-from denoise_cli.image.writing import encode, write
+from denoise_cli.image.reading import MAX_PIXELS, decode, decode_frames, fetch, read
+from denoise_cli.image.writing import encode, encode_frames, write
 
 __all__ = [
     "FORMATS",
@@ -14,7 +14,9 @@ __all__ = [
     "Jpeg",
     "Source",
     "decode",
+    "decode_frames",
     "encode",
+    "encode_frames",
     "fetch",
     "format_of",
     "is_image",

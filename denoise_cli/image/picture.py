@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.float32]  # (C, H, W), C is 1 or 3, nominally in [0, 1]
 
-FORMATS: Final = ("png", "jpeg", "tiff", "webp", "bmp", "ppm")
+FORMATS: Final = ("png", "jpeg", "tiff", "webp", "gif", "bmp", "ppm")
 
 SUFFIXES: Final = {
     ".png": "png",
@@ -24,11 +24,15 @@ SUFFIXES: Final = {
     ".tif": "tiff",
     ".tiff": "tiff",
     ".webp": "webp",
+    ".gif": "gif",
     ".bmp": "bmp",
     ".ppm": "ppm",
     ".pgm": "ppm",
     ".pnm": "ppm",
 }
+
+
+TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")  # chunks of a PNG file
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,8 @@ class Source:
     chunks: tuple[tuple[bytes, bytes], ...] = ()  # further PNG chunks: gamma, text
     scale: float = 1.0  # floating point file: value = pixel * scale + offset; not 1 and 0 where it left [0, 1]
     offset: float = 0.0
+    milliseconds: float = 0.0  # that a frame of an animation is shown
+    loops: int | None = None  # how often an animation is shown, 0: for ever; None where the file does not say
     warnings: tuple[str, ...] = ()  # what reading had to change or leave out, in sentences
 
 
@@ -117,6 +123,11 @@ class Image:
         rows, columns = slice(box.top, bottom), slice(box.left, right)
         alpha = None if self.source.alpha is None else self.source.alpha[rows, columns]
         return Image(self.pixels[:, rows, columns], replace(self.source, alpha=alpha))
+
+    def stripped(self) -> Image:
+        """The same image without EXIF, XMP, comments and texts; what its colours and size depend on stays."""
+        chunks = tuple(chunk for chunk in self.source.chunks if chunk[0] not in TEXTS)
+        return replace(self, source=replace(self.source, exif=b"", xmp=b"", comment=b"", chunks=chunks))
 
 
 def is_image(path: str | Path) -> bool:

@@ -10,12 +10,14 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from denoise_cli.image.picture import TEXTS
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
-CARRIED = (b"sRGB", b"gAMA", b"cHRM", b"cICP", b"tEXt", b"zTXt", b"iTXt")  # true of the clean image as of the noisy one
+CARRIED = (b"sRGB", b"gAMA", b"cHRM", b"cICP", *TEXTS)  # true of the clean image as of the noisy one
 
 _COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # samples of a pixel -> gray, gray and alpha, RGB, RGBA (section 11.2.1)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # sec. 8.1

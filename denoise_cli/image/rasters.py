@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -29,14 +30,21 @@ class Raster(NamedTuple):
         return (f"{name} is CMYK; it was converted to RGB.",) if self.mode == "CMYK" else ()
 
 
-def check_size(name: str, width: int, height: int, max_pixels: int) -> None:
-    """Raises InputError where the size that a file declares cannot be, or is more than ``max_pixels``."""
+def left_out(name: str, frames: int) -> tuple[str, ...]:
+    """What to say of a file of which only the first frame is read."""
+    return (f"{name} has {frames} frames; the first was read, {frames - 1} left out.",) if frames > 1 else ()
+
+
+def check_size(name: str, width: int, height: int, max_pixels: int, frames: int = 1) -> None:
+    """Raises InputError where the size that a file declares cannot be, or is more than ``max_pixels`` in all frames."""
     if width < 1 or height < 1:
         raise InputError(f"{name} is {width} x {height} pixels large.", "Expected at least one pixel.")
-    if width * height > max_pixels:
+    pixels = width * height * frames
+    if pixels > max_pixels:
+        several = f" x {frames} frames" if frames > 1 else ""
         raise InputError(
-            f"{name} declares {width} x {height} = {width * height:,} pixels, more than the limit of {max_pixels:,}.",
-            f"Where that is no mistake, raise the limit: --max-pixels {width * height}.",
+            f"{name} declares {width} x {height}{several} = {pixels:,} pixels, more than the limit of {max_pixels:,}.",
+            f"Where that is no mistake, raise the limit: --max-pixels {pixels}.",
         )
 
 
@@ -60,6 +68,23 @@ class Picture:
 
     opened: Any  # the plug-in's own class
     name: str
+
+    def frames(self, max_pixels: int, *, every: bool) -> Iterator[tuple[Picture, Raster, tuple[str, ...]]]:
+        """The frames, decoded one after another and each with the parts of others that show through, or the first only.
+
+        With each come warnings. Raises InputError where they have more than ``max_pixels`` together.
+        """
+        count = int(getattr(self.opened, "n_frames", 1))
+        if not every:
+            yield self, self.raster(), left_out(self.name, count)
+            return
+        width, height = self.opened.size
+        check_size(self.name, width, height, max_pixels, count)
+        for index in range(count):
+            self.opened.seek(index)
+            width, height = self.opened.size
+            check_size(self.name, width, height, max_pixels)  # a frame of a GIF may be larger than those before
+            yield self, self.raster(), ()
 
     def raster(self, icc: bytes | None = None) -> Raster:
         """Its pixels, decoded. Pillow raises OSError where they are cut short."""
@@ -97,6 +122,8 @@ class Picture:
             exif=bare(info.get("exif") or b""),
             xmp=info.get("xmp") or b"",
             dpi=(float(dpi[0]), float(dpi[1])) if dpi and dpi[0] > 0 and dpi[1] > 0 else None,
+            milliseconds=float(info.get("duration") or 0),
+            loops=info.get("loop"),
             warnings=raster.notes(self.name),
         )
 

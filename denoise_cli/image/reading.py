@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import stat
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,7 +15,7 @@ from denoise_cli.errors import DenoiseError, InputError
 from denoise_cli.image import exif, png
 from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import Image, Jpeg, Source
-from denoise_cli.image.rasters import Raster, check_size, opened_by_pillow, planes
+from denoise_cli.image.rasters import Raster, check_size, left_out, opened_by_pillow, planes
 from denoise_cli.image.scientific import decode_tiff
 
 if TYPE_CHECKING:
@@ -30,10 +30,11 @@ _MAGIC = (
     (re.compile(rb"\xff\xd8\xff"), "jpeg"),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), "tiff"),
     (re.compile(rb"RIFF....WEBP", re.DOTALL), "webp"),
+    (re.compile(rb"GIF8[79]a"), "gif"),
     (re.compile(rb"BM"), "bmp"),
     (re.compile(rb"P[1-6][\s#]"), "ppm"),
 )
-_READABLE = "PNG, JPEG, TIFF, WebP, BMP, PPM and PGM"
+_READABLE = "PNG, JPEG, TIFF, WebP, GIF, BMP, PPM and PGM"
 
 
 def read(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image:
@@ -89,13 +90,25 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
     Only the first of several frames is read; ``source.warnings`` says so. Raises InputError where ``data`` is empty,
     no image, truncated, damaged, or declares more than ``max_pixels`` pixels.
     """
+    return _decoded(data, name, max_pixels, every=False)[0]
+
+
+def decode_frames(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> list[Image]:
+    """All frames of an animation, or all pages, in ``data``; as ``decode``, with the limit for all of them together.
+
+    Every frame is whole, as it is seen, whatever the file stores of it.
+    """
+    return _decoded(data, name, max_pixels, every=True)
+
+
+def _decoded(data: bytes, name: str, max_pixels: int, *, every: bool) -> list[Image]:
     if not data:
         raise InputError(f"{name} is empty.", f"Expected an image: {_READABLE}.")
     format = format_in(data)
     if format is None:
         raise _no_image(name)
     try:
-        return _upright(_DECODERS[format](data, name, max_pixels))
+        return [_upright(image) for image in _DECODERS[format](data, name, max_pixels, every)]
     except DenoiseError:
         raise
     except MemoryError as error:
@@ -139,7 +152,11 @@ def _upright(image: Image) -> Image:
     return Image(exif.upright(image.pixels, turned), source)
 
 
-def _decode_png(data: bytes, name: str, max_pixels: int) -> Image:
+_PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+_ANIMATION_CHUNKS = (b"acTL", b"fcTL", b"fdAT")
+
+
+def _decode_png(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
     found = png.chunks(data)
     if found[0][0] != b"IHDR":
         raise ValueError("its header is missing")
@@ -147,23 +164,30 @@ def _decode_png(data: bytes, name: str, max_pixels: int) -> Image:
     check_size(name, width, height, max_pixels)
     png.check_complete(found)
     details = _png_details(found)
-    frames = next((struct.unpack_from(">I", content)[0] for kind, content in found if kind == b"acTL"), 1)
-    warnings = _left_out(name, frames)
-    if depth < 16:
-        from PIL.PngImagePlugin import PngImageFile
-
-        # of the chunks only those that make pixels, so that a strange text cannot spoil them
-        plain = png.join(chunk for chunk in found if chunk[0] in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"))
-        raster = opened_by_pillow(PngImageFile, plain, name, max_pixels).raster(details.icc)
-    else:
-        raster = _png_16(data, colour, any(kind == b"tRNS" for kind, _ in found))
-    return Image(
-        planes(raster.colour),
-        Source(
-            name, "png", raster.mode, min(max(depth, 8), 16), raster.alpha, details.icc, details.exif, details.xmp,
-            details.dpi, chunks=details.chunks, warnings=warnings + raster.notes(name),
-        ),
+    about = Source(
+        name, "png", "", min(max(depth, 8), 16), icc=details.icc, exif=details.exif, xmp=details.xmp, dpi=details.dpi,
+        chunks=details.chunks,
     )  # fmt: skip
+    frames = next((struct.unpack_from(">I", content)[0] for kind, content in found if kind == b"acTL"), 1)
+    if depth == 16:  # of an animation the first: nobody reads or writes others
+        raster = _png_16(data, colour, any(kind == b"tRNS" for kind, _ in found))
+        notes = left_out(name, frames) + raster.notes(name)
+        yield Image(planes(raster.colour), replace(about, mode=raster.mode, alpha=raster.alpha, warnings=notes))
+        return
+    from PIL.PngImagePlugin import PngImageFile
+
+    # of the chunks only those that make pixels, so that a strange text cannot spoil them
+    kinds = _PIXEL_CHUNKS + (_ANIMATION_CHUNKS if every else ())
+    plain = opened_by_pillow(PngImageFile, png.join(chunk for chunk in found if chunk[0] in kinds), name, max_pixels)
+    for picture, raster, _ in plain.frames(max_pixels, every=every):
+        own = picture.source("png", raster)
+        yield Image(
+            planes(raster.colour),
+            replace(
+                about, mode=raster.mode, alpha=raster.alpha, milliseconds=own.milliseconds, loops=own.loops,
+                warnings=own.warnings if every else left_out(name, frames) + own.warnings,
+            ),
+        )  # fmt: skip
 
 
 def _png_16(data: bytes, colour: int, transparent: bool) -> Raster:
@@ -207,11 +231,7 @@ def _png_details(found: list[tuple[bytes, bytes]]) -> _Details:
     return _Details(icc, camera, packet, dpi, tuple(kept))
 
 
-def _left_out(name: str, frames: int) -> tuple[str, ...]:
-    return (f"{name} has {frames} frames; the first was read, {frames - 1} left out.",) if frames > 1 else ()
-
-
-def _decode_jpeg(data: bytes, name: str, max_pixels: int) -> Image:
+def _decode_jpeg(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
     from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
     picture = opened_by_pillow(JpegImageFile, data, name, max_pixels)
@@ -225,18 +245,18 @@ def _decode_jpeg(data: bytes, name: str, max_pixels: int) -> Image:
     if "mp" in info:
         note = f"{name} holds further pictures (a second view, a depth or gain map); they were left out."
         source = replace(source, warnings=(*source.warnings, note))
-    return Image(planes(raster.colour), replace(source, comment=info.get("comment", b""), jpeg=jpeg, lossless=False))
+    yield Image(planes(raster.colour), replace(source, comment=info.get("comment", b""), jpeg=jpeg, lossless=False))
 
 
-def _decode_webp(data: bytes, name: str, max_pixels: int) -> Image:
+def _decode_webp(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
     from PIL.WebPImagePlugin import WebPImageFile
 
     if len(data) < 8 + struct.unpack_from("<I", data, 4)[0]:
         raise ValueError(f"it is truncated after {len(data)} bytes")
     picture = opened_by_pillow(WebPImageFile, data, name, max_pixels)
-    raster = picture.raster()
-    source = replace(picture.source("webp", raster), lossless=b"VP8L" in _webp_kinds(data))
-    return Image(planes(raster.colour), replace(source, warnings=_left_out(name, picture.opened.n_frames)))
+    lossless = b"VP8L" in _webp_kinds(data)
+    for frame, raster, warnings in picture.frames(max_pixels, every=every):
+        yield Image(planes(raster.colour), replace(frame.source("webp", raster), lossless=lossless, warnings=warnings))
 
 
 def _webp_kinds(data: bytes) -> list[bytes]:
@@ -249,12 +269,27 @@ def _webp_kinds(data: bytes) -> list[bytes]:
     return kinds
 
 
-def _decode_bmp(data: bytes, name: str, max_pixels: int) -> Image:
+def _decode_gif(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
+    from PIL.GifImagePlugin import GifImageFile
+
+    if not data.rstrip(b"\0").endswith(b";"):
+        raise ValueError(f"it is truncated after {len(data)} bytes")
+    note = f"{name}: a GIF holds 256 colours; as PNG or WebP the result keeps all of its own."
+    for frame, raster, warnings in opened_by_pillow(GifImageFile, data, name, max_pixels).frames(
+        max_pixels, every=every
+    ):
+        comment = frame.opened.info.get("comment", b"")
+        yield Image(
+            planes(raster.colour), replace(frame.source("gif", raster), comment=comment, warnings=(*warnings, note))
+        )
+
+
+def _decode_bmp(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
     from PIL.BmpImagePlugin import BmpImageFile
 
     picture = opened_by_pillow(BmpImageFile, data, name, max_pixels)
     raster = picture.raster()
-    return Image(planes(raster.colour), picture.source("bmp", raster))
+    yield Image(planes(raster.colour), picture.source("bmp", raster))
 
 
 _BLANK = rb"(?:\s|#[^\n]*\n)+"
@@ -262,7 +297,7 @@ _PPM_HEADER = re.compile(rb"P([2356])" + 3 * (_BLANK + rb"(\d+)") + rb"(?:#[^\n]
 _PBM_HEADER = re.compile(rb"P([14])" + 2 * (_BLANK + rb"(\d+)") + rb"(?:#[^\n]*\n)?\s")
 
 
-def _decode_ppm(data: bytes, name: str, max_pixels: int) -> Image:
+def _decode_ppm(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
     """Netpbm's formats; Pillow would cut 16-bit colour to 8 bits."""
     import numpy as np
 
@@ -294,14 +329,15 @@ def _decode_ppm(data: bytes, name: str, max_pixels: int) -> Image:
     if kind in (1, 4):
         samples = 1 - samples  # 1 is black
     mode = "1" if kind in (1, 4) else "RGB" if count == 3 else "L"
-    return Image(planes(samples, largest), Source(name, "ppm", mode, 16 if largest > 255 else 8))
+    yield Image(planes(samples, largest), Source(name, "ppm", mode, 16 if largest > 255 else 8))
 
 
-_DECODERS: dict[str, Callable[[bytes, str, int], Image]] = {
+_DECODERS: dict[str, Callable[[bytes, str, int, bool], Iterator[Image]]] = {
     "png": _decode_png,
     "jpeg": _decode_jpeg,
     "tiff": decode_tiff,
     "webp": _decode_webp,
+    "gif": _decode_gif,
     "bmp": _decode_bmp,
     "ppm": _decode_ppm,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from denoise_cli.errors import InputError
 from denoise_cli.image.exif import DESCRIPTIVE, bare, reset
 from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import Image, Source
-from denoise_cli.image.rasters import Raster, check_size, opened_by_pillow, planes
+from denoise_cli.image.rasters import Raster, check_size, left_out, opened_by_pillow, planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -19,37 +20,45 @@ if TYPE_CHECKING:
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5  # photometric interpretations
 _PREMULTIPLIED = 1  # a kind of extra sample
 _NESTED = frozenset((34665, 34853))  # the directories of the camera and of its place
+_MOST_PAGES = 100_000  # each takes time, however small it is
 _OTHER_TOOLS = ('{"shape"', "ImageJ=")  # descriptions that speak of a file's layout, not of its picture
 
 
-def decode_tiff(data: bytes, name: str, max_pixels: int) -> Image:
-    """The first page of a TIFF file. Raises InputError, and ValueError and others where it is damaged."""
+def decode_tiff(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
+    """The pages of a TIFF file, or the first only. Raises InputError, and ValueError and others where it is damaged."""
     import tifffile
 
     logging.getLogger("tifffile").addHandler(logging.NullHandler())  # else it writes to stderr by itself
     with tifffile.TiffFile(BytesIO(data)) as file:
-        page = file.pages[0]
-        check_size(name, page.imagewidth, page.imagelength, max_pixels)
-        _check_whole(page, len(data))
-        icc = page.tags.valueof(34675) or b""
-        source = Source(
-            name, "tiff", icc=bytes(icc), exif=_exif(data), xmp=bytes(page.tags.valueof(700) or b""), dpi=_dpi(page)
-        )
-        left_out = len(file.pages) - 1
-        if left_out:
-            note = f"{name} has {left_out + 1} pages; the first was read, {left_out} left out."
-            source = replace(source, warnings=(note,))
-        if page.bitspersample <= 8:
-            from PIL.TiffImagePlugin import TiffImageFile
+        count = len(file.pages)
+        if count > _MOST_PAGES:
+            raise ValueError(f"it has {count:,} pages, more than {_MOST_PAGES:,}")
+        pixels = 0
+        for index in range(count if every else 1):
+            page = file.pages[index]
+            pixels += page.imagewidth * page.imagelength
+            check_size(name, page.imagewidth, page.imagelength, max_pixels)
+            check_size(name, pixels, 1, max_pixels)
+            yield _page(page, index, data, Source(name, warnings=() if every else left_out(name, count)), max_pixels)
 
-            # Pillow turns a TIFF by itself, and would do so before we do: it is to find nothing to turn
-            level = data if _is_big(data) else reset(data)
-            raster = opened_by_pillow(TiffImageFile, level, name, max_pixels).raster()
-        else:
-            if _is_big(data):
-                source = replace(source, exif=_written({274: page.tags.valueof(274) or 1}, {}))
-            raster = _deep(page, data)
-    return _finished(raster, source)
+
+def _page(page: Any, index: int, data: bytes, source: Source, max_pixels: int) -> Image:
+    _check_whole(page, len(data))
+    turned = _written({274: page.tags.valueof(274) or 1}, {})
+    source = replace(
+        source, format="tiff", icc=bytes(page.tags.valueof(34675) or b""), xmp=bytes(page.tags.valueof(700) or b""),
+        dpi=_dpi(page), exif=_exif(data) if index == 0 and not _is_big(data) else b"",
+    )  # fmt: skip
+    if page.bitspersample > 8:
+        exif = source.exif if index == 0 and not _is_big(data) else turned
+        return _finished(_deep(page, index, data), replace(source, exif=exif))
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    # Pillow turns a TIFF by itself, and would do so before we do: in the first page it is to find nothing to turn
+    level = data if _is_big(data) else reset(data)
+    picture = opened_by_pillow(TiffImageFile, level, source.name, max_pixels)
+    picture.opened.seek(index)
+    return _finished(picture.raster(), source)
 
 
 def _finished(raster: Raster, source: Source) -> Image:
@@ -87,7 +96,7 @@ def _check_whole(page: Any, size: int) -> None:
         raise ValueError("its pixels are incomplete")
 
 
-def _deep(page: Any, data: bytes) -> Raster:
+def _deep(page: Any, index: int, data: bytes) -> Raster:
     """The samples of a page of more than 8 bits."""
     import numpy as np
 
@@ -98,7 +107,7 @@ def _deep(page: Any, data: bytes) -> Raster:
     usual = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}.get(photometric)
     if usual is None or count - usual not in (0, 1):
         raise ValueError(f"it has {count} samples a pixel of the photometric kind {photometric}")
-    pixels = _samples(page, data, count)
+    pixels = _samples(page, index, data, count)
     if photometric == _WHITE_IS_ZERO:
         pixels[:, :, 0] = (np.iinfo(kind).max if kind.kind == "u" else 1) - pixels[:, :, 0]
     alpha = np.ascontiguousarray(pixels[:, :, usual]) if count > usual else None
@@ -116,7 +125,7 @@ def _deep(page: Any, data: bytes) -> Raster:
     return Raster(colour, alpha, ("L" if usual == 1 else "RGB") + ("A" if alpha is not None else ""))
 
 
-def _samples(page: Any, data: bytes, count: int) -> NDArray[Any]:
+def _samples(page: Any, index: int, data: bytes, count: int) -> NDArray[Any]:
     """The samples (H, W, count) of ``page`` as a fresh array in the byte order of this machine."""
     import numpy as np
 
@@ -128,7 +137,8 @@ def _samples(page: Any, data: bytes, count: int) -> NDArray[Any]:
             raise
         # LZW and its like, which tifffile leaves to another package: OpenCV reads them too
         cv2 = load_opencv()
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        done, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED, range=(index, index + 1))
+        pixels = pages[0] if done and pages else None
         if pixels is None or pixels.dtype != page.dtype or pixels.size != height * width * count:
             raise
         if pixels.ndim == 3:
@@ -143,8 +153,6 @@ def _exif(data: bytes) -> bytes:
     """The descriptive tags of a TIFF file as an EXIF stream; nothing where it has none."""
     from PIL.Image import Exif
 
-    if _is_big(data):
-        return b""
     old = Exif()
     old.load(data)
     tags = {tag: old[tag] for tag in DESCRIPTIVE & old.keys() - _NESTED}

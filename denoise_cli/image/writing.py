@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from denoise_cli.errors import OutputError, UsageError, did_you_mean
 from denoise_cli.files import write_atomically
-from denoise_cli.image import exif, png, tiff
+from denoise_cli.image import animation, exif, png, tiff
 from denoise_cli.image.picture import FORMATS, Image, format_of
 
 if TYPE_CHECKING:
@@ -29,36 +30,76 @@ def write(image: Image, path: str | Path, *, force: bool = False) -> None:
 
 
 def encode(image: Image, format: str | None = None) -> bytes:
-    """The bytes of a file of ``image`` in ``format``, one of FORMATS; None is the format it came from.
+    """The bytes of a file of ``image`` in ``format``; see ``encode_frames``."""
+    return encode_frames([image], format)
 
-    The depth is that of the source, or the greatest below that the format holds. Raises UsageError for an unknown
-    format, OutputError where the format cannot hold the image or a pixel is not finite.
+
+def encode_frames(images: Sequence[Image], format: str | None = None) -> bytes:
+    """The bytes of a file of ``images`` in ``format``, one of FORMATS; None is the format they came from.
+
+    Several are the pages of a TIFF file, or the frames of an animation. The depth is that of the source, or the
+    greatest below that the format holds. Raises UsageError for an unknown format, OutputError where the format cannot
+    hold the images or a pixel is not finite.
     """
     import numpy as np
 
-    format = format or image.source.format
+    first = images[0]
+    format = format or first.source.format
     if format not in FORMATS:
         raise UsageError(f"There is no image format {format!r}.", did_you_mean(format, FORMATS))
-    wrong = int(image.pixels.size - np.isfinite(image.pixels).sum())
+    wrong = sum(int(image.pixels.size - np.isfinite(image.pixels).sum()) for image in images)
     if wrong:
-        raise OutputError(f"{image.source.name}: {wrong} pixels to be written are not finite.", "Try another model.")
-    samples = _samples(image, min(image.source.depth, _DEEPEST.get(format, 8)), _alpha(image, format))
+        raise OutputError(f"{first.source.name}: {wrong} pixels to be written are not finite.", "Try another model.")
+    if len(images) > 1:
+        _check_frames(images, format)
+    deepest = 8 if len(images) > 1 and format == "png" else _DEEPEST.get(format, 8)
+    samples = [_samples(image, min(image.source.depth, deepest), _alpha(image, format)) for image in images]
     try:
-        if format == "png":
-            return _png(image, samples)
         if format == "tiff":
-            source = image.source
-            return tiff.pack(samples, exif=source.exif, icc=_profile(image), xmp=source.xmp, dpi=source.dpi)
+            return _tiff(images, samples)
+        if format == "gif" or len(images) > 1:
+            sources = [image.source for image in images]
+            return animation.pack(samples, sources, format, icc=_profile(first), chunks=_png_chunks(first))
+        if format == "png":
+            return png.pack(samples[0], _png_chunks(first))
         if format == "ppm":
-            return _ppm(samples)
-        if format == "bmp" and samples.shape[2] in (2, 4):
-            return _bmp_with_alpha(image, samples)
-        return _through_pillow(image, samples, format)
+            return _ppm(samples[0])
+        if format == "bmp" and samples[0].shape[2] in (2, 4):
+            return _bmp_with_alpha(first, samples[0])
+        return _through_pillow(first, samples[0], format)
     except (ValueError, OSError) as error:
         raise OutputError(
-            f"{image.source.name} ({image.width} x {image.height}) does not fit into a {format.upper()} file: {error}.",
+            f"{first.source.name} ({first.width} x {first.height}) does not fit into a {format.upper()} file: {error}.",
             "PNG and TIFF hold any size; choose one of them with -o or --format.",
         ) from error
+
+
+def _check_frames(images: Sequence[Image], format: str) -> None:
+    """Raises OutputError where ``format`` cannot hold several ``images``, or these."""
+    first, count = images[0], len(images)
+    if format not in animation.ANIMATED and format != "tiff":
+        raise OutputError(
+            f"{first.source.name} has {count} frames, which {format.upper()} cannot hold.",
+            "Write it as TIFF, PNG, WebP or GIF.",
+        )
+    if format != "tiff" and any((image.height, image.width) != (first.height, first.width) for image in images):
+        raise OutputError(f"The {count} pages of {first.source.name} differ in size.", "Write them as TIFF.")
+    if format != "tiff" and any(image.source.depth > 8 for image in images):
+        raise OutputError(
+            f"The {count} pages of {first.source.name} are deeper than 8 bits, which an animation cannot hold.",
+            "Write them as TIFF.",
+        )
+
+
+def _tiff(images: Sequence[Image], samples: Sequence[NDArray[Any]]) -> bytes:
+    pages = [
+        tiff.Page(plane, image.source.exif, _profile(image), image.source.xmp, image.source.dpi)
+        for image, plane in zip(images, samples, strict=True)
+    ]
+    try:
+        return tiff.pack(pages)
+    except OverflowError:
+        return tiff.pack_big(pages)
 
 
 def _alpha(image: Image, format: str) -> NDArray[Any] | None:
@@ -106,7 +147,8 @@ def _profile(image: Image) -> bytes:
     return image.source.icc if image.source.icc[16:20] == (b"GRAY" if image.channels == 1 else b"RGB ") else b""
 
 
-def _png(image: Image, samples: NDArray[Any]) -> bytes:
+def _png_chunks(image: Image) -> list[tuple[bytes, bytes]]:
+    """What a PNG file of ``image`` holds besides its pixels."""
     source, icc = image.source, _profile(image)
     extra = [chunk for chunk in source.chunks if not (icc and chunk[0] == b"sRGB")]  # either of them, section 11.3.2.5
     if icc:
@@ -117,7 +159,7 @@ def _png(image: Image, samples: NDArray[Any]) -> bytes:
         extra.append((b"eXIf", source.exif))
     if source.xmp:
         extra.append(png.xmp_chunk(source.xmp))
-    return png.pack(samples, extra)
+    return extra
 
 
 def _ppm(samples: NDArray[Any]) -> bytes:

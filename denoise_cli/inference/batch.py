@@ -9,7 +9,7 @@ from typing import Any
 from denoise_cli.device import peak_memory
 from denoise_cli.errors import ExistsError
 from denoise_cli.files import write_atomically
-from denoise_cli.image import MAX_PIXELS, Image, decode, encode, fetch, format_of
+from denoise_cli.image import MAX_PIXELS, Image, decode_frames, encode_frames, fetch, format_of
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import AGAIN, Journals, digest
 from denoise_cli.inference.outputs import Layout
@@ -50,7 +50,8 @@ class Batch:
     force: bool = False  # do again, and overwrite, whatever is there
     max_pixels: int = MAX_PIXELS
     stdin: bytes = b""
-    to_stdout: Callable[[Image], None] | None = None  # takes the result of a job without paths
+    strip: bool = False  # leave EXIF, XMP, comments and texts out
+    to_stdout: Callable[[Sequence[Image]], None] | None = None  # takes the result of a job without paths
 
     def run(self, jobs: Iterable[Job], bench: Workbench) -> Iterator[Result]:
         """Do every job; see ``process``."""
@@ -73,16 +74,22 @@ class Batch:
             if job.paths and len(made) == len(job.paths):
                 return None
             ours = frozenset(there)
-        return Loaded(decode(data, job.item.name, self.max_pixels), content, ours)
+        return Loaded(self._frames(data, job), content, ours)
 
-    def write(self, result: Result, loaded: Loaded, estimates: Sequence[Image]) -> None:
-        """Write each estimate to its path, or the only one to stdout. Raises ``OutputError``."""
+    def _frames(self, data: bytes, job: Job) -> list[Image]:
+        frames = decode_frames(data, job.item.name, self.max_pixels)
+        return [frame.stripped() for frame in frames] if self.strip else frames
+
+    def write(self, result: Result, loaded: Loaded, estimates: Sequence[Sequence[Image]]) -> None:
+        """Write the frames of each estimate to its path, or of the only one to stdout. Raises ``OutputError``."""
         job = result.job
         if not job.paths:
             assert self.to_stdout is not None
             self.to_stdout(estimates[0])
             return
-        files = {path: encode(image, format_of(path)) for path, image in zip(job.paths, estimates, strict=True)}
+        files = {
+            path: encode_frames(frames, format_of(path)) for path, frames in zip(job.paths, estimates, strict=True)
+        }
         if job.journal is not None:
             made = {path: digest(data) for path, data in files.items()}
             job.journal.add(record(result), self.settings, loaded.content, made)

@@ -30,7 +30,7 @@ class Job:
 class Loaded:
     """An input that is to be denoised."""
 
-    image: Image
+    frames: Sequence[Image]  # one, or those of an animation, or pages
     content: str = ""  # digest of the file
     ours: frozenset[Path] = frozenset()  # results of the same settings from other content, to be replaced
 
@@ -54,7 +54,7 @@ class Result:
 
 
 Read = Callable[[Job], Loaded | None]  # None: it is done already
-Write = Callable[[Result, Loaded, Sequence[Image]], None]
+Write = Callable[[Result, Loaded, Sequence[Sequence[Image]]], None]  # the frames of each estimate
 
 
 def process(jobs: Iterable[Job], bench: Workbench, read: Read, write: Write) -> Iterator[Result]:
@@ -74,10 +74,13 @@ def process(jobs: Iterable[Job], bench: Workbench, read: Read, write: Write) -> 
                 if loaded is None:
                     waiting.append((replace(result, outputs=job.paths, skipped=True), None))
                 else:
-                    result = replace(result, warnings=loaded.image.source.warnings)
-                    result = replace(result, choice=bench.choose(loaded.image))
-                    assert result.choice is not None
-                    estimates = denoise_image(result.choice.engine, loaded.image)
+                    said = dict.fromkeys(warning for frame in loaded.frames for warning in frame.source.warnings)
+                    result = replace(result, warnings=tuple(said))
+                    choice = bench.choose(loaded.frames[0])  # for all: frames that differ would flicker
+                    result = replace(result, choice=choice)
+                    estimates = list(
+                        zip(*(denoise_image(choice.engine, frame) for frame in loaded.frames), strict=True)
+                    )
                     result = replace(result, outputs=job.paths, seconds=time.monotonic() - began)
                     waiting.append((result, pool.submit(write, result, loaded, estimates)))
             except UsageError:

@@ -157,3 +157,23 @@ def test_failures_are_in_the_journal() -> None:
     assert sorted(record["input"] for record in journal() if record["error"]) == ["photos/b.png"]
     put(Path("photos/b.png"), 3)
     assert main(RUN) == 0 and len(contents(Path("out"))) == 3
+
+
+def test_every_frame_is_denoised_and_metadata_can_be_left_out() -> None:
+    random = np.random.default_rng(0)
+    frames = [Pillow.fromarray(random.integers(0, 256, (8, 9), dtype=np.uint8)) for _ in range(3)]
+    for name in ("a.tif", "a.gif", "a.webp"):
+        frames[0].save(Path("photos", name), save_all=True, append_images=frames[1:], duration=70)
+    noted = Pillow.Exif()
+    noted[0x010F] = "Maker"
+    frames[0].save("photos/noted.jpg", exif=noted)
+    assert main(RUN) == 0
+    for name in ("a.tif", "a.gif", "a.webp"):
+        with Pillow.open(Path("out", name)) as seen:
+            assert seen.n_frames == 3 and seen.info.get("duration", 70) == 70  # type: ignore[attr-defined]
+    with Pillow.open("out/noted.jpg") as seen:
+        assert seen.getexif()[0x010F] == "Maker"
+    assert main([*RUN[:2], "-o", "bare", *RUN[4:], "--strip-metadata"]) == 0
+    with Pillow.open("bare/noted.jpg") as seen:
+        assert 0x010F not in seen.getexif()
+    assert main(["run", "photos/a.tif", "-o", "one.jpg", "-m", "median"]) == 4

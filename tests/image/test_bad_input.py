@@ -41,6 +41,7 @@ WHOLE = {
     **{f"{format}-8": made(format) for format in FORMATS},
     **{f"{format}-16": made(format, 16) for format in ("png", "tiff", "ppm")},
     "tiff-32": made("tiff", 32),
+    "gif-animated": pillow_file("GIF", save_all=True, append_images=[Pillow.new("RGB", (20, 24), "red")]),
     "webp-lossy": pillow_file("WEBP", quality=50),
     "jpeg-progressive": pillow_file("JPEG", progressive=True),
     "tiff-pillow": pillow_file("TIFF"),
@@ -98,7 +99,7 @@ def test_a_png_with_too_few_rows(depth: int, interlaced: int) -> None:
             assert decode(data, "a").pixels.shape == (3, 3, 5)
 
 
-@pytest.mark.parametrize("data", [b"hello", b"BM", b"<html></html>", b"\x89PNG\r\n\x1a\n", b"GIF89a", b"\0" * 99])
+@pytest.mark.parametrize("data", [b"hello", b"BM", b"<html></html>", b"\x89PNG\r\n\x1a\n", b"GIF89a;", b"\0" * 99])
 def test_no_image(data: bytes) -> None:
     with pytest.raises(InputError) as caught:
         decode(data, "a.png")

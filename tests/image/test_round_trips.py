@@ -74,7 +74,7 @@ def test_odd_sizes(format: str, size: tuple[int, int], channels: int) -> None:
     before = image(channels, *size, depth=8)
     after = decode(encode(before, format), "again")
     assert (after.height, after.width) == size
-    if format != "jpeg":
+    if format not in ("jpeg", "gif"):
         assert (after.pixels == before.pixels).all()
 
 

@@ -27,15 +27,15 @@ def read(job: Job) -> Loaded | None:
         raise InputError(f"{job.item.name} is broken.")
     if job.item.name in ("4.png", "11.png"):
         return None
-    return Loaded(Image(np.zeros((1, 8, 8), np.float32), Source(job.item.name)))
+    return Loaded([Image(np.zeros((1, 8, 8), np.float32), Source(job.item.name))])
 
 
 def test_results_come_in_order_and_errors_stop_nothing() -> None:
     written: list[str] = []
     lock = threading.Lock()
 
-    def write(result: Result, loaded: Loaded, estimates: Sequence[Image]) -> None:
-        assert len(estimates) == len(result.outputs) == 1 and loaded.image.source.name == result.item.name
+    def write(result: Result, loaded: Loaded, estimates: Sequence[Sequence[Image]]) -> None:
+        assert len(estimates) == len(result.outputs) == 1 and loaded.frames[0].source.name == result.item.name
         if result.item.name == "5.png":
             raise OutputError("The disk is full.")
         with lock:
