@@ -9,7 +9,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from denoise_cli.errors import UsageError
+from denoise_cli.layers.median import MedianLayer
 from denoise_cli.method import Method
+
+_NETWORK = 9  # side up to which exchanges of two are faster than a selection in each window
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,8 @@ class Median:
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
         side = options.window
+        if side <= _NETWORK:
+            return MedianLayer(side)(noisy).clamp(0, 1)  # type: ignore[no-any-return]
         radius = side // 2
         mode = "reflect" if min(noisy.shape[-2:]) > radius else "replicate"
         padded = functional.pad(noisy, (radius,) * 4, mode=mode)

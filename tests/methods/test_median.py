@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from denoise_cli.errors import UsageError
+from denoise_cli.methods import median
 from denoise_cli.methods.median import Config, Median, Options
 
 
@@ -33,3 +34,11 @@ def test_a_window_larger_than_the_image() -> None:
     noisy = torch.tensor([[0.2, 0.4, 0.9]])[None, None]
     estimate = Median(Config()).denoise(noisy, Options(window=9))
     assert estimate.shape == noisy.shape and estimate[0, 0, 0, 1] in noisy
+
+
+@pytest.mark.parametrize("window", [9, 11])
+def test_both_ways_to_the_median_agree(window: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = torch.rand((2, 3, 24, 17), generator=torch.Generator().manual_seed(0))
+    usual = Median(Config()).denoise(noisy, Options(window=window))
+    monkeypatch.setattr(median, "_NETWORK", 20 - window)
+    assert torch.equal(Median(Config()).denoise(noisy, Options(window=window)), usual)
