@@ -4,10 +4,13 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from denoise_cli.cli.ranges import parse_range
 from denoise_cli.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from denoise_cli.image import Box
 
 Knobs = TypeVar("Knobs")
 
@@ -62,6 +65,28 @@ def parse_counts(text: str) -> tuple[int, ...]:
         if number < 1 or number != int(number):
             raise UsageError(f"{number:g} is no number of iterations.", "Iterations are whole and at least 1.")
     return tuple(sorted({int(number) for number in numbers}))
+
+
+def parse_strengths(text: str) -> tuple[float, ...]:
+    """Shares of 1 from ``0.7`` or ``0.4,0.7,1``; raises ``UsageError`` for others."""
+    strengths = parse_range(text)
+    for strength in strengths:
+        if not 0 <= strength <= 1:
+            raise UsageError(f"{strength:g} is no strength.", "It is between 0 (the noisy image) and 1 (the estimate).")
+    return strengths
+
+
+def parse_box(text: str) -> "Box":
+    """The part of an image that ``X,Y,W,H`` means; raises ``UsageError`` for anything else."""
+    from denoise_cli.image import Box
+
+    numbers = text.split(",")
+    if len(numbers) != 4 or not all(number.strip().isdecimal() for number in numbers):
+        raise UsageError(
+            f"{text!r} is no part of an image.",
+            "Write X,Y,W,H: the pixels to its left and above it, its width and its height.",
+        )
+    return Box(*map(int, numbers))
 
 
 def _check(name: str, value: object, default: object, type_name: str, of: str) -> None:

@@ -65,10 +65,11 @@ class Tally:
 
 def _line(result: Result) -> str:
     assert result.choice is not None
-    seen, options = result.choice.seen, result.choice.engine.options
-    counts = result.choice.engine.counts or ((options.iters,) if hasattr(options, "iters") else ())
+    seen = result.choice.seen
     words = [f"{seen}: {result.choice.name}" if seen else result.choice.name]
-    if counts:
-        words.append(f"{','.join(map(str, counts))} iterations")
+    if result.counts:
+        words.append(f"{','.join(map(str, result.counts))} iterations")
+    if result.residual_gain is not None:
+        words.append(f"residual x {result.residual_gain:g}")
     where = ", ".join(map(str, result.outputs)) or "stdout"
     return f"{result.item.name}: {', '.join(words)}, {result.seconds:.1f} s -> {where}"

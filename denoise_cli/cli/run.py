@@ -12,11 +12,28 @@ from denoise_cli.cli import flags, knobs, outcomes, screen
 from denoise_cli.errors import InputError, OutputError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from denoise_cli.image import Image
+    from denoise_cli.inference.inputs import Item
+    from denoise_cli.inference.outputs import Layout
 
 # flags that change nothing in a result: where it comes from and goes to, and by which way it is computed
 _HARMLESS = frozenset(
-    ("inputs", "files_from", "output", "shard", "tile", "max_pixels", "device", "force", "as_json", "quiet", "verbose")
+    (
+        "inputs",
+        "files_from",
+        "output",
+        "compare",
+        "shard",
+        "tile",
+        "max_pixels",
+        "device",
+        "force",
+        "as_json",
+        "quiet",
+        "verbose",
+    )
 )
 
 
@@ -38,11 +55,29 @@ def run(
         ),
     ] = None,
     iters: Annotated[
-        str | None, typer.Option("--iters", "-n", help="Iterations of a recurrent model; 10,20,50 saves each.")
+        str | None,
+        typer.Option(
+            "--iters",
+            "-n",
+            help="Iterations of a recurrent model; 10,20,50 saves each, auto stops when nothing changes.",
+        ),
     ] = None,
     sigma: Annotated[float | None, typer.Option(help="Noise level, 0..255, for models that take one.", min=0)] = None,
     sigma_map: Annotated[
         Path | None, typer.Option(help="An image whose gray values are the noise level at each pixel (ffdnet).")
+    ] = None,
+    strength: Annotated[
+        str | None, typer.Option(help="How much of the noise to take away, 0..1; 0.4,0.7,1 saves each.")
+    ] = None,
+    crop: Annotated[str | None, typer.Option(metavar="X,Y,W,H", help="Only this part, at the cost of it.")] = None,
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Average over all turns and mirrorings: eight times the work.")
+    ] = False,
+    save_residual: Annotated[
+        bool, typer.Option("--save-residual", help="Also save what was taken away, raised; middle gray is nothing.")
+    ] = False,
+    compare: Annotated[
+        str | None, typer.Option(help="Also save before and after side by side: a file, or a folder for many.")
     ] = None,
     weights: Annotated[Path | None, typer.Option(help="A weights file of your own, from `denoise train`.")] = None,
     settings: flags.Settings = None,
@@ -76,13 +111,18 @@ def run(
 
     `denoise run noisy.png --model dt --iters 10,20,50`
 
+    `denoise run photo.png --strength 0.7 --compare before-after.png`
+
     `cat noisy.png | denoise run - -o - > clean.png`
     """
-    counts = knobs.parse_counts(iters) if iters is not None else None
+    until_converged = iters == "auto"
+    counts = None if iters is None or until_converged else knobs.parse_counts(iters)
+    box = None if crop is None else knobs.parse_box(crop)
     given = knobs.parse_settings(settings or []) | ({} if sigma is None else {"sigma": sigma})
     from denoise_cli.image import FORMATS, MAX_PIXELS
     from denoise_cli.inference.inputs import STREAM, Shard, gather
     from denoise_cli.inference.journal import Journals
+    from denoise_cli.inference.looks import Looks
     from denoise_cli.inference.outputs import Layout, check
 
     if format is not None and format not in FORMATS:
@@ -97,15 +137,21 @@ def run(
         raise UsageError("No image is named.", "Name files or folders, or a list of them with --files-from.")
     found = gather(inputs or (), None if output in (None, STREAM) else Path(str(output)), listed)
     items = found.items if part is None else list(filter(part.holds, found.items))
+    looks = Looks((1.0,) if strength is None else knobs.parse_strengths(strength), save_residual)
+    marks = looks.marks(counts)
+    if box is not None and output is None:
+        marks = ["-".join(filter(None, ("crop", mark))) for mark in marks]
     to_stdout = output == STREAM or (output is None and [item.path for item in items] == [None])
     if to_stdout:
-        _check_stdout(len(items) * max(1, len(counts or ())), as_json)
+        _check_stdout(len(items) * len(marks), as_json)
     elif output is None and any(item.path is None for item in items):
         raise UsageError("Where does the result of stdin go?", "Name a folder with -o.")
-    marks = [f"iters{count}" for count in counts] if counts is not None and len(counts) > 1 else [""]
     layout = Layout.of(found.items, None if to_stdout else output, format, marks)
     journals = Journals(layout)
     existing = [] if to_stdout else check(found.items, layout)
+    comparisons = None if compare is None else Layout.of(found.items, compare, None)
+    if comparisons is not None:
+        _check_comparisons(found.items, None if to_stdout else layout, comparisons)
     if part is not None:
         existing = [(item, path) for item, path in existing if part.holds(item)]
     if not force:
@@ -125,17 +171,25 @@ def run(
     where = devices.pick(device)
     devices.keep_memory()
     levels = None if sigma_map is None else read_sigma_map(sigma_map, limit)
-    wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile, Asked(sigma_map=levels))
+    asked = Asked(until_converged, box, tta, levels)
+    wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile, asked)
     bench = Workbench(wish, lambda card: knobs.fill(card.options, given, card.name))
     screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
     chosen = {name: value for name, value in ctx.params.items() if name not in _HARMLESS and value is not None}
     key = digest_of(chosen | {"weights": bench.identity})
     if not force:
         journals.refuse(existing, key)
-    batch = Batch(key, force, limit, stdin, strip_metadata, lambda frames: _to_stdout(frames, format))
+    batch = Batch(
+        key, force, limit, stdin, strip_metadata, lambda frames: _to_stdout(frames, format), looks,
+        lambda noisy, pictures: _side_by_side(noisy, pictures, marks),
+    )  # fmt: skip
+    if to_stdout:
+        work = iter([Job(items[0], comparison=None if comparisons is None else comparisons.paths(items[0])[0])])
+    else:
+        work = jobs(items, layout, journals, comparisons)
     tally = outcomes.Tally(len(items))
     with screen.progress("denoising", len(items)) as bar:
-        for result in batch.run([Job(items[0])] if to_stdout else jobs(items, layout, journals), bench):
+        for result in batch.run(work, bench):
             tally.add(result, bar)
             if as_json:
                 screen.emit(json.dumps(record(result)))
@@ -166,9 +220,28 @@ def _to_stdout(frames: "Sequence[Image]", format: str | None) -> None:
         raise OutputError(f"stdout cannot be written to: {error.strerror}.", "Write to a file with -o.") from error
 
 
+def _side_by_side(noisy: "Image", pictures: "Sequence[Image]", marks: "Sequence[str]") -> "Image":
+    """Before and after, with captions."""
+    from denoise_cli.figures.sheet import contact_sheet
+
+    captions = ["noisy", *(mark or "denoised" for mark in marks)]
+    return contact_sheet([noisy, *pictures], captions, len(captions))
+
+
+def _check_comparisons(items: "Sequence[Item]", layout: "Layout | None", comparisons: "Layout") -> None:
+    """Raise ``OutputError`` where a comparison would be an input, a result, or another comparison."""
+    from denoise_cli.inference.outputs import check
+
+    check(items, comparisons)
+    for item in items:
+        path = comparisons.paths(item)[0]
+        if layout is not None and path in layout.paths(item):
+            raise OutputError(f"{str(path)!r} would be a result and a comparison.", "Give --compare another name.")
+
+
 def _check_stdout(images: int, as_json: bool) -> None:
     if images > 1:
-        raise UsageError("stdout takes a single image.", "Give a folder with -o, one input and one number of --iters.")
+        raise UsageError("stdout takes a single image.", "Give a folder with -o, or ask for one picture of one input.")
     if as_json:
         raise UsageError("--json and the image would share stdout.", "Write the image to a file with -o.")
     if sys.stdout.isatty():

@@ -9,17 +9,20 @@ from typing import Any
 from denoise_cli.device import peak_memory
 from denoise_cli.errors import ExistsError
 from denoise_cli.files import write_atomically
-from denoise_cli.image import MAX_PIXELS, Image, decode_frames, encode_frames, fetch, format_of
+from denoise_cli.image import MAX_PIXELS, Image, decode_frames, encode, encode_frames, fetch, format_of
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import AGAIN, Journals, digest
+from denoise_cli.inference.looks import Looks
 from denoise_cli.inference.outputs import Layout
 from denoise_cli.inference.pipeline import Job, Loaded, Result, process
 from denoise_cli.inference.workbench import Workbench
 
 
-def jobs(items: Iterable[Item], layout: Layout, journals: Journals) -> Iterator[Job]:
+def jobs(items: Iterable[Item], layout: Layout, journals: Journals, comparisons: Layout | None = None) -> Iterator[Job]:
     """What is to be done, one after another."""
-    return (Job(item, layout.paths(item), journals.of(item)) for item in items)
+    for item in items:
+        comparison = None if comparisons is None else comparisons.paths(item)[0]
+        yield Job(item, layout.paths(item), comparison, journals.of(item))
 
 
 def count_done(jobs: Iterable[Job], settings: str) -> int:
@@ -52,10 +55,12 @@ class Batch:
     stdin: bytes = b""
     strip: bool = False  # leave EXIF, XMP, comments and texts out
     to_stdout: Callable[[Sequence[Image]], None] | None = None  # takes the result of a job without paths
+    looks: Looks = Looks()  # noqa: RUF009  (immutable)
+    compare: Callable[[Image, Sequence[Image]], Image] | None = None  # a picture of the image before and after
 
     def run(self, jobs: Iterable[Job], bench: Workbench) -> Iterator[Result]:
         """Do every job; see ``process``."""
-        for result in process(jobs, bench, self.read, self.write):
+        for result in process(jobs, bench, self.read, self.write, self.looks):
             if result.error is not None and result.job.journal is not None:
                 result.job.journal.add_failure(record(result))
             yield result
@@ -68,11 +73,14 @@ class Batch:
         path = job.item.path
         data = self.stdin if path is None else fetch(path, self.max_pixels)
         content, ours = digest(data), frozenset[Path]()
+        compared = job.comparison is not None and job.comparison.exists()
         if not self.force:
             there = [path for path in job.paths if path.exists() or path.is_symlink()]
             made = [path for path in there if self._is_done(job, path, content)]
-            if job.paths and len(made) == len(job.paths):
+            if job.paths and len(made) == len(job.paths) and (compared or job.comparison is None):
                 return None
+            if compared:
+                raise ExistsError(f"{job.comparison} exists already.", AGAIN)
             ours = frozenset(there)
         return Loaded(self._frames(data, job), content, ours)
 
@@ -80,16 +88,23 @@ class Batch:
         frames = decode_frames(data, job.item.name, self.max_pixels)
         return [frame.stripped() for frame in frames] if self.strip else frames
 
-    def write(self, result: Result, loaded: Loaded, estimates: Sequence[Sequence[Image]]) -> None:
-        """Write the frames of each estimate to its path, or of the only one to stdout. Raises ``OutputError``."""
+    def write(self, result: Result, loaded: Loaded, pictures: Sequence[Sequence[Image]]) -> None:
+        """Write the frames of each picture to its path, or of the only one to stdout, and the comparison of the first.
+
+        Raises ``OutputError``.
+        """
         job = result.job
+        if job.comparison is not None:
+            assert self.compare is not None
+            sheet = encode(
+                self.compare(loaded.frames[0], [frames[0] for frames in pictures]), format_of(job.comparison)
+            )
+            write_atomically(job.comparison, sheet, force=self.force)
         if not job.paths:
             assert self.to_stdout is not None
-            self.to_stdout(estimates[0])
+            self.to_stdout(pictures[0])
             return
-        files = {
-            path: encode_frames(frames, format_of(path)) for path, frames in zip(job.paths, estimates, strict=True)
-        }
+        files = {path: encode_frames(frames, format_of(path)) for path, frames in zip(job.paths, pictures, strict=True)}
         if job.journal is not None:
             made = {path: digest(data) for path, data in files.items()}
             job.journal.add(record(result), self.settings, loaded.content, made)
@@ -122,8 +137,10 @@ def record(result: Result) -> dict[str, Any]:
     if result.choice is not None:
         engine, seen = result.choice.engine, result.choice.seen
         told |= {"model": result.choice.name, "weights": result.choice.digest}
-        if hasattr(engine.options, "iters"):
-            told["iters"] = list(engine.counts or (engine.options.iters,))
+        if result.counts is not None:
+            told["iters"] = list(result.counts)
+        if result.residual_gain is not None:
+            told["residual_gain"] = result.residual_gain
         if seen is not None:
             told["noise"] = {"impulse_share": round(seen.impulse_share, 5), "sigma_255": round(255 * seen.sigma, 2)}
         told |= {"device": str(engine.device), "precision": str(engine.dtype).removeprefix("torch.")}

@@ -9,6 +9,7 @@ import numpy as np
 from denoise_cli.image import Image
 
 _GAINS = tuple(2.0**power for power in range(6, -2, -1))  # 64 down to 1/2, which holds every difference
+_LOOKED_AT = 1_000_000  # values at most that the gain is chosen by
 _CLIPPED = 0.001  # share of the values that may fall outside of the picture of a residual
 
 
@@ -26,13 +27,12 @@ class Looks:
         pairs = [*product(iterations, strengths), *product(iterations, ["residual"] if self.residual else [])]
         return ["-".join(filter(None, pair)) for pair in pairs]
 
-    def pictures(self, noisy: Image, estimates: Sequence[Image]) -> list[Image]:
-        """The pictures in the order of ``marks``."""
+    def pictures(self, noisy: Image, estimates: Sequence[Image], gain: float | None) -> list[Image]:
+        """The pictures in the order of ``marks``; ``gain`` is that of the residuals."""
         blends = [blend(noisy, estimate, strength) for estimate, strength in product(estimates, self.strengths)]
-        if not self.residual:
+        if gain is None:
             return blends
-        gain = residual_gain(noisy, estimates)
-        return blends + [residual(noisy, estimate, gain) for estimate in estimates]
+        return [*blends, *(residual(noisy, estimate, gain) for estimate in estimates)]
 
 
 def blend(noisy: Image, estimate: Image, strength: float) -> Image:
@@ -45,7 +45,9 @@ def blend(noisy: Image, estimate: Image, strength: float) -> Image:
 
 def residual_gain(noisy: Image, estimates: Sequence[Image]) -> float:
     """The largest power of two, from 1/2 to 64, by which the differences can be raised and still fit into a picture."""
-    largest = max(np.quantile(np.abs(noisy.pixels - estimate.pixels), 1 - _CLIPPED) for estimate in estimates)
+    step = -(-noisy.pixels.size // _LOOKED_AT)
+    differences = (np.abs(noisy.pixels - estimate.pixels).ravel()[::step] for estimate in estimates)
+    largest = max(np.quantile(difference, 1 - _CLIPPED) for difference in differences)
     return next((gain for gain in _GAINS if gain * largest <= 0.5), _GAINS[-1])
 
 

@@ -11,9 +11,11 @@ from denoise_cli.errors import DenoiseError, UsageError
 from denoise_cli.image import Image
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import Journal
-from denoise_cli.inference.run import denoise_image
+from denoise_cli.inference.looks import Looks, residual_gain
+from denoise_cli.inference.run import Answer, Engine, answer
 from denoise_cli.inference.workbench import Choice, Workbench
 
+_PLAIN = Looks()
 _WAITING = 3  # results that may wait to be written
 
 
@@ -23,6 +25,7 @@ class Job:
 
     item: Item
     paths: tuple[Path, ...] = ()  # none: stdout
+    comparison: Path | None = None  # for the image before and after
     journal: Journal | None = None
 
 
@@ -42,6 +45,8 @@ class Result:
     job: Job
     outputs: tuple[Path, ...] = ()  # there now; empty for a stream or after an error
     choice: Choice | None = None  # None where it was not read
+    counts: tuple[int, ...] | None = None  # iterations behind each estimate
+    residual_gain: float | None = None  # of the pictures of what was taken away
     seconds: float = 0.0  # spent on choosing and denoising
     warnings: tuple[str, ...] = ()
     error: DenoiseError | None = None
@@ -57,11 +62,11 @@ Read = Callable[[Job], Loaded | None]  # None: it is done already
 Write = Callable[[Result, Loaded, Sequence[Sequence[Image]]], None]  # the frames of each estimate
 
 
-def process(jobs: Iterable[Job], bench: Workbench, read: Read, write: Write) -> Iterator[Result]:
+def process(jobs: Iterable[Job], bench: Workbench, read: Read, write: Write, looks: Looks = _PLAIN) -> Iterator[Result]:
     """Do every job; the results come in the order of the jobs, once they are written.
 
-    An error with one image is in its result and does not stop the others; a ``UsageError`` would meet all of them and
-    is raised.
+    ``write`` gets the noisy frames, or their part, and the frames of each picture that ``looks`` asks for. An error
+    with one image is in its result and does not stop the others; a ``UsageError`` would meet all of them and is raised.
     """
     waiting: deque[tuple[Result, Future[None] | None]] = deque()
     with ThreadPoolExecutor(2) as pool:
@@ -78,11 +83,9 @@ def process(jobs: Iterable[Job], bench: Workbench, read: Read, write: Write) -> 
                     result = replace(result, warnings=tuple(said))
                     choice = bench.choose(loaded.frames[0])  # for all: frames that differ would flicker
                     result = replace(result, choice=choice)
-                    estimates = list(
-                        zip(*(denoise_image(choice.engine, frame) for frame in loaded.frames), strict=True)
-                    )
+                    result, loaded, pictures = _denoise(result, choice.engine, loaded, looks)
                     result = replace(result, outputs=job.paths, seconds=time.monotonic() - began)
-                    waiting.append((result, pool.submit(write, result, loaded, estimates)))
+                    waiting.append((result, pool.submit(write, result, loaded, pictures)))
             except UsageError:
                 raise
             except DenoiseError as error:
@@ -91,6 +94,23 @@ def process(jobs: Iterable[Job], bench: Workbench, read: Read, write: Write) -> 
                 yield _settle(*waiting.popleft())
         while waiting:
             yield _settle(*waiting.popleft())
+
+
+def _denoise(
+    result: Result, engine: Engine, loaded: Loaded, looks: Looks
+) -> tuple[Result, Loaded, list[tuple[Image, ...]]]:
+    """What is known now, the frames or their parts, and the frames of each picture of them."""
+    asked, answers = engine.asked, list[Answer]()
+    for frame in loaded.frames:
+        answers.append(answer(engine, frame))
+        if asked.until_converged:  # as many iterations for all frames
+            engine = replace(engine, counts=answers[0].counts, asked=replace(asked, until_converged=False))
+    frames = loaded.frames if asked.box is None else [frame.cut(asked.box) for frame in loaded.frames]
+    pairs = [(frame, found.images) for frame, found in zip(frames, answers, strict=True)]
+    gain = min(residual_gain(*pair) for pair in pairs) if looks.residual else None
+    pictures = list(zip(*(looks.pictures(*pair, gain) for pair in pairs), strict=True))
+    result = replace(result, counts=answers[0].counts, residual_gain=gain)
+    return result, replace(loaded, frames=frames), pictures
 
 
 def _ahead(

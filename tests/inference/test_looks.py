@@ -39,7 +39,7 @@ def test_marks_and_pictures_come_in_one_order() -> None:
         *("iters1-strength0.5", "iters1-strength1", "iters20-strength0.5", "iters20-strength1"),
         *("iters1-residual", "iters20-residual"),
     ]
-    pictures = looks.pictures(flat(0), [flat(0.4), flat(0.5)])
+    pictures = looks.pictures(flat(0), [flat(0.4), flat(0.5)], 1.0)
     assert [float(picture.pixels.mean()) for picture in pictures] == pytest.approx([0.2, 0.4, 0.25, 0.5, 0.1, 0])
     assert Looks().marks((20,)) == Looks().marks(None) == [""]
     assert Looks(residual=True).marks(None) == ["", "residual"]
