@@ -8,7 +8,7 @@ import denoise_cli
 
 ROOT = Path(denoise_cli.__file__).parent
 FLOORS = (
-    ("errors", "image", "files", "shapes", "seeds", "device", "__init__"),
+    ("errors", "fields", "image", "files", "shapes", "seeds", "device", "__init__"),
     ("noise", "metrics", "losses", "layers", "muon"),
     ("method", "checkpoint", "shelf", "fitting"),
     ("methods",),
@@ -20,6 +20,7 @@ ALLOWED = {  # on one floor, or within the ground floor
     ("image", "files"),
     ("image", "errors"),
     ("files", "errors"),
+    ("fields", "errors"),
     ("device", "errors"),
     ("losses", "metrics"),
     ("checkpoint", "method"),

@@ -10,6 +10,7 @@ import typer
 
 from denoise_cli.cli import flags, knobs, outcomes, screen
 from denoise_cli.errors import InputError, OutputError, UsageError, did_you_mean
+from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +174,7 @@ def run(
     levels = None if sigma_map is None else read_sigma_map(sigma_map, limit)
     asked = Asked(until_converged, box, tta, levels)
     wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile, asked)
-    bench = Workbench(wish, lambda card: knobs.fill(card.options, given, card.name))
+    bench = Workbench(wish, lambda card: fill(card.options, given, card.name))
     screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
     chosen = {name: value for name, value in ctx.params.items() if name not in _HARMLESS and value is not None}
     key = digest_of(chosen | {"weights": bench.identity})

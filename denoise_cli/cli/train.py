@@ -11,6 +11,7 @@ import typer
 
 from denoise_cli.cli import flags, knobs, screen
 from denoise_cli.cli.durations import parse_duration
+from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
     from denoise_cli.training.log import Report
@@ -88,10 +89,10 @@ def train(
         raise UsageError(f"{model} has nothing to train.", f"Models that learn: {', '.join(trainable)}.")
     of = f"train {model}"
     shares = knobs.split(knobs.parse_settings(settings or []), card.config, card.recipe, of=of)
-    config = knobs.fill(card.config, shares[0], of)
+    config = fill(card.config, shares[0], of)
     given = {"noise": noise, "steps": steps, "batch": batch, "patch": patch, "rate": rate, "loss": loss, "seed": seed}
     chosen = {name: value for name, value in given.items() if value is not None}
-    recipe = knobs.fill(card.recipe, chosen | shares[1], of)
+    recipe = fill(card.recipe, chosen | shares[1], of)
     check(recipe)
     kind = None if recipe.noise == PAIRS else parse(recipe.noise)
     seconds = parse_duration(time_limit) if time_limit else float("inf")

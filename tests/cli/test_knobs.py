@@ -1,4 +1,4 @@
-"""Flags to dataclasses."""
+"""What is typed behind flags."""
 
 from dataclasses import dataclass
 
@@ -20,37 +20,6 @@ class Knobs:
 @dataclass(frozen=True)
 class Others:
     depth: int = 17
-
-
-def test_what_is_not_given_keeps_its_default() -> None:
-    assert knobs.fill(Knobs(), {}, "it") == Knobs()
-
-
-def test_none_is_a_value_of_optional_fields_only() -> None:
-    assert knobs.fill(Knobs(sigma=0.5), {"sigma": None}, "it").sigma is None
-    with pytest.raises(UsageError, match="iters cannot be None"):
-        knobs.fill(Knobs(), {"iters": None}, "it")
-    assert knobs.fill(Knobs(), {"iters": 5, "sigma": 25, "strength": 1}, "it") == Knobs(iters=5, sigma=25, strength=1)
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"itres": 5}, "it has no knob 'itres'.\nDid you mean 'iters'?"),
-        ({"iters": 5.5}, "it: iters cannot be 5.5.\nIt is a whole number, by default 20"),
-        ({"iters": True}, "iters cannot be True"),
-        ({"strength": "much"}, "It is a number"),
-        ({"strength": float("nan")}, "strength cannot be nan"),
-        ({"blind": 1}, "It is true or false"),
-        ({"word": 3}, "It is a word"),
-        ({"sigma": "much"}, "sigma cannot be 'much'"),
-        ({"sigma": True}, "sigma cannot be True"),
-    ],
-)
-def test_what_does_not_fit(given: dict[str, object], said: str) -> None:
-    with pytest.raises(UsageError) as caught:
-        knobs.fill(Knobs(), given, "it")
-    assert said in str(caught.value)
 
 
 def test_settings() -> None:
