@@ -1,0 +1,53 @@
+"""Whether a fit fits into memory, before it begins."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from denoise_cli.errors import DeviceError
+
+_MORE = 2.0  # of what is kept for the gradient, for the gradients themselves and the work space; measured
+_GIGABYTE = 1e9
+
+
+def kept_bytes(net: nn.Module, sample: Tensor) -> int:
+    """How much ``net`` keeps of ``sample`` (1, C, H, W) for the gradient, in the precision that is switched on."""
+    sizes: dict[int, int] = {}
+
+    def pack(kept: Tensor) -> Tensor:
+        storage = kept.untyped_storage()
+        sizes[storage.data_ptr()] = storage.nbytes()
+        return kept
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda kept: kept):
+        output = net(sample)
+    assert output.requires_grad
+    return sum(sizes.values())
+
+
+def ensure(net: nn.Module, sample: Tensor, size: tuple[int, int], advice: str) -> None:
+    """Raise ``DeviceError`` with ``advice`` where a step on ``size`` (H, W) will not fit into memory.
+
+    Judged by what the net keeps of ``sample``, a small image of the same kind.
+    """
+    free = free_bytes(sample.device)
+    area = size[0] * size[1] / (sample.shape[-1] * sample.shape[-2])
+    need = _MORE * area * kept_bytes(net, sample)
+    if free is not None and need > free:
+        raise DeviceError(
+            f"The fit of {size[1]}x{size[0]} pixels takes about {need / _GIGABYTE:.1f} GB of memory, "
+            f"and {free / _GIGABYTE:.1f} GB are free on {sample.device}.",
+            f"{advice}; or cut the image so that it has at most {int(size[0] * size[1] * free / need):,} pixels.",
+        )
+
+
+def free_bytes(device: torch.device) -> int | None:
+    """What is free on ``device``; ``None`` where that cannot be known."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    meminfo = Path("/proc/meminfo")
+    if device.type != "cpu" or not meminfo.exists():
+        return None
+    fields = dict(line.split(":", 1) for line in meminfo.read_text(encoding="ascii").splitlines())
+    return 1024 * int(fields["MemAvailable"].split()[0])

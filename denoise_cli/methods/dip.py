@@ -1,0 +1,278 @@
+"""The deep image prior: a net fitted to the noisy image alone learns the image before it learns the noise.
+
+Dmitry Ulyanov, Andrea Vedaldi, Victor Lempitsky, "Deep Image Prior", CVPR 2018. The plain net and the autoencoder are
+those of Julian Tachella, Junqi Tang, Mike Davies, "The Neural Tangent Link Between CNN Denoisers and Non-Local
+Filters", CVPR 2021.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from denoise_cli import seeds
+from denoise_cli.device import autocast_afresh
+from denoise_cli.errors import UsageError, did_you_mean
+from denoise_cli.fitting import memory, target
+from denoise_cli.fitting.averaging import RunningMean
+from denoise_cli.fitting.follow import answer, answers
+from denoise_cli.fitting.target import Target, misfit
+from denoise_cli.layers.impulses import fill, find_impulses, salt_and_pepper
+from denoise_cli.method import Method, Step
+from denoise_cli.muon import Muon
+from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.shapes import surround
+
+KINDS = SKIP, AUTOENCODER, PLAIN = "skip", "autoencoder", "plain"
+INPUTS = NOISE, IMAGE = "noise", "image"
+OPTIMISERS = MUON, ADAM, DESCENT = "muon", "adam", "descent"
+_COARSEST = 4  # least side of the coarsest scale, pixels
+_LEAST = 8  # least side of what goes into the net: batch normalisation needs more than one pixel
+_LEAST_SHARE = 0.002  # of impulses, below which an image counts as free of them
+_QUIET = 6 / 255  # noise beside impulses up to which pixels that are none are kept as they are
+
+
+@dataclass(frozen=True)
+class Config:
+    """Which net is fitted. The paper's has 128 channels everywhere, and reflects at borders."""
+
+    kind: str = SKIP  # skip: hourglass with skips; autoencoder: without them; plain: one wide hidden layer
+    width: int = 32  # channels of every scale, or of the plain net's hidden layer
+    skip: int = 4  # channels of a skip
+    depth: int = 5  # scales below the first, at most: small images get fewer
+    inputs: int = 32  # channels of the noise that goes in
+    side: int = 11  # of the plain net's window, pixels, odd
+    border: str = "reflect"  # of the image inside the net: reflect or zeros
+
+
+@dataclass(frozen=True)
+class Options:
+    """How it is fitted. The paper: Adam, 1800 iterations, nothing held out, no coarse start."""
+
+    iters: int = 1000  # the most steps
+    stop: str = "auto"  # auto, held-out, variance, sigma:25 or none
+    seed: int = 0
+    optimiser: str = MUON  # muon, adam, or descent: plain gradient descent
+    rate: float = 0.01
+    input: str = NOISE  # noise, or the noisy image
+    jitter: float = 1 / 30  # standard deviation of the noise that is added to the input in each step
+    average: float = 0.99  # decay of the mean of the outputs; 0: the last output alone
+    held_out: float = 0.05  # share of the pixels that is not fitted, to know when to stop
+    coarse: int = 0  # first steps, on the image at half the size
+    loss: str = "l2"  # l2, l1 or huber
+    impulses: float | None = None  # share of salt and pepper, which is not fitted; measured where it is not given
+    keep: bool | None = None  # pixels that are no impulses stay as they are; measured where it is not given
+    padding: str = target.NONE  # none, zero, edge or reflect
+    pad_size: int = 16  # pixels
+
+
+class Dip:
+    """Every image has a net of its own, which begins anew."""
+
+    stride = 1
+    channels = None
+
+    def __init__(self, config: Config) -> None:
+        """Raises ``UsageError`` for a kind or a border that does not exist."""
+        _one_of("kind of net", config.kind, KINDS)
+        _one_of("border", config.border, ("reflect", "zeros"))
+        if (
+            min(config.width, config.inputs, config.side) < 1
+            or min(config.skip, config.depth) < 0
+            or config.side % 2 == 0
+        ):
+            raise UsageError(
+                f"dip: there is no such net: {config}.", "Sizes are above 0, side is odd; skip and depth may be 0."
+            )
+        self.config = config
+
+    def settle(self, noisy: Tensor, options: Options) -> Options:
+        """What is not given is measured on the image (1, C, H, W); raises ``UsageError`` for what cannot be."""
+        _one_of("input", options.input, INPUTS)
+        _one_of("optimiser", options.optimiser, OPTIMISERS)
+        target.check(options.padding, options.pad_size, options.held_out, options.loss)
+        if not (options.rate > 0 and options.jitter >= 0 and 0 <= options.average < 1 and options.coarse >= 0):
+            raise UsageError(
+                f"dip: rate {options.rate:g}, jitter {options.jitter:g}, average {options.average:g} and coarse "
+                f"{options.coarse} do not go together.",
+                "rate is above 0, jitter and coarse are 0 or more, average is from 0 to below 1.",
+            )
+        share = salt_and_pepper(noisy).mean().item() if options.impulses is None else options.impulses
+        share = share if share > _LEAST_SHARE else 0.0
+        keep = options.keep
+        if keep is None:
+            keep = share > 0 and gaussian_sigma(fill(noisy, ~find_impulses(noisy, share))).mean().item() < _QUIET
+        return replace(options, impulses=share, keep=keep)
+
+    def denoise(self, noisy: Tensor, options: Options) -> Tensor:
+        """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
+        return answer(self, noisy, options)
+
+    def estimates(self, noisy: Tensor, options: Options, counts: tuple[int, ...]) -> list[Tensor]:
+        """The estimates after each of ``counts`` steps, which nothing else stops."""
+        return answers(self, noisy, options, counts)
+
+    def reach(self, options: Options) -> None:
+        """The whole image."""
+
+    def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
+        """Step by step; raises ``DeviceError`` where it will not fit into memory, before the first one."""
+        chosen = self.settle(noisy, options)
+        fits = [_Fit(self.config, image[None], chosen) for image in noisy]
+        for number in range(1, options.iters + 1):
+            losses, outputs, estimates, held_out = zip(*(fit.step(number) for fit in fits), strict=True)
+            known = [value for value in held_out if value is not None]
+            yield Step(
+                number,
+                torch.cat(losses),
+                torch.cat(outputs),
+                torch.cat(estimates),
+                torch.cat(known) if len(known) == len(fits) else None,
+            )
+
+
+class _Fit:
+    """The net of one image (1, C, H, W), its optimiser, and what it is fitted to."""
+
+    def __init__(self, config: Config, noisy: Tensor, options: Options) -> None:
+        self._options = options
+        self._generator = seeds.generator(options.seed, "dip", device=noisy.device)
+        known = torch.ones_like(noisy[:, :1], dtype=torch.bool)
+        if options.impulses:
+            known = ~find_impulses(noisy, options.impulses)
+        self._target = Target.make(noisy, known, options.held_out, options.padding, options.pad_size, self._generator)
+        height, width = self._target.pixels.shape[-2:]
+        depth = 0 if config.kind == PLAIN else min(config.depth, scales(min(height, width)))
+        multiple = 2 ** (depth + (options.coarse > 0))
+        least = 2 * max(_LEAST, config.side) if config.kind == PLAIN else 2 * _LEAST
+        size = _up(max(height, least // 2), multiple), _up(max(width, least // 2), multiple)
+        self._seen = self._input(config, size).contiguous(memory_format=torch.channels_last)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seeds.derive(options.seed, "dip", "weights"))
+            net = make_net(config, self._seen.shape[1], noisy.shape[1], depth)
+        self._net = net.to(noisy.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        side = max(2 * multiple, least)
+        with autocast_afresh(noisy.device):
+            memory.ensure(net, self._seen[..., :side, :side], size, "Take a smaller net, such as --set width=8")
+        self._optimiser = _optimiser(net, options)
+        self._mean = RunningMean(options.average)
+
+    def step(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """One step of the optimiser: the misfit (1,), the output, the estimate, and its held-out misfit (1,)."""
+        options, aim = self._options, self._target
+        coarse = number <= options.coarse
+        pixels, weight = aim.coarse() if coarse else (aim.pixels, aim.weight)
+        seen = self._seen
+        if coarse:
+            seen = seen[..., ::2, ::2] if options.input == NOISE else functional.avg_pool2d(seen, 2)
+        if options.jitter:
+            seen = seen + options.jitter * self._draw(torch.randn, seen)
+        with autocast_afresh(seen.device):
+            output = self._net(seen)
+        output = output.float()[..., : pixels.shape[-2], : pixels.shape[-1]]
+        loss = misfit(output, pixels, weight, options.loss)
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        self._optimiser.step()
+        with torch.no_grad():
+            squares = misfit(output.detach(), pixels, weight, "l2")[None]
+            output = output.detach()
+            if coarse:
+                output = functional.interpolate(output, scale_factor=2, mode="bilinear")
+            output = aim.within(output)
+            if number == options.coarse + 1:
+                self._mean = RunningMean(options.average)
+            estimate = self._mean.take(output).clamp(0, 1)
+            held_out = aim.held_out_misfit(estimate)
+            if options.keep:
+                estimate = torch.where(aim.known, aim.noisy.clamp(0, 1), estimate)
+        return squares, output, estimate, held_out
+
+    def _input(self, config: Config, size: tuple[int, int]) -> Tensor:
+        """What goes into the net, (1, C, *size): noise, or the noisy image with what is not fitted filled."""
+        aim = self._target
+        if self._options.input == NOISE:
+            return 0.1 * self._draw(torch.rand, aim.noisy.new_empty((1, config.inputs, *size)))
+        below, right = size[0] - aim.pixels.shape[-2], size[1] - aim.pixels.shape[-1]
+        return surround(fill(aim.pixels, aim.weight > 0), "reflect", 0, right, 0, below)
+
+    def _draw(self, distribution: Callable[..., Tensor], like: Tensor) -> Tensor:
+        drawn = distribution(like.shape, generator=self._generator, device=like.device)
+        return drawn.contiguous(memory_format=torch.channels_last)
+
+
+class Hourglass(nn.Module):
+    """One scale and those below it: (N, C, H, W) to (N, width, H, W), for H and W that are multiples of 2^depth."""
+
+    def __init__(self, config: Config, channels: int, depth: int) -> None:
+        super().__init__()
+        width = config.width
+        skip = config.skip if config.kind == SKIP else 0
+        self.skip = nn.Sequential(*_convolution(config, channels, skip, 1)) if skip else None
+        self.down = nn.Sequential(*_convolution(config, channels, width, 3, 2), *_convolution(config, width, width, 3))
+        self.deeper = Hourglass(config, width, depth - 1) if depth > 1 else nn.Identity()
+        self.join = nn.Sequential(
+            _norm(width + skip), *_convolution(config, width + skip, width, 3), *_convolution(config, width, width, 1)
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        """All channels of this scale."""
+        deep = functional.interpolate(self.deeper(self.down(image)), scale_factor=2, mode="bilinear")
+        return self.join(deep if self.skip is None else torch.cat((self.skip(image), deep), dim=1))  # type: ignore[no-any-return]
+
+
+def make_net(config: Config, taken: int, given: int, depth: int) -> nn.Sequential:
+    """The net of ``config`` from ``taken`` channels to ``given``, with ``depth`` scales below the first."""
+    if config.kind == PLAIN:
+        return nn.Sequential(
+            _window(config, taken, config.width, config.side), nn.ReLU(), nn.Conv2d(config.width, given, 1)
+        )
+    layers = [Hourglass(config, taken, depth)] if depth else _convolution(config, taken, config.width, 3)
+    return nn.Sequential(*layers, nn.Conv2d(config.width, given, 1), nn.Sigmoid())
+
+
+def scales(side: int) -> int:
+    """How many scales there may be below the first for an image whose shorter side is ``side``."""
+    return max(0, (side // _COARSEST).bit_length() - 1)
+
+
+def _convolution(config: Config, taken: int, given: int, side: int, stride: int = 1) -> list[nn.Module]:
+    return [_window(config, taken, given, side, stride), _norm(given), nn.LeakyReLU(0.2, inplace=True)]
+
+
+def _window(config: Config, taken: int, given: int, side: int, stride: int = 1) -> nn.Conv2d:
+    border: Literal["reflect", "zeros"] = "reflect" if config.border == "reflect" else "zeros"
+    return nn.Conv2d(taken, given, side, stride, side // 2, padding_mode=border)
+
+
+def _norm(channels: int) -> nn.Module:
+    return nn.BatchNorm2d(channels, track_running_stats=False)
+
+
+def _optimiser(net: nn.Module, options: Options) -> torch.optim.Optimizer:
+    if options.optimiser == MUON:
+        return Muon(net.parameters(), options.rate)
+    if options.optimiser == ADAM:
+        return torch.optim.Adam(net.parameters(), options.rate)
+    return torch.optim.SGD(net.parameters(), options.rate)
+
+
+def _one_of(what: str, word: str, known: tuple[str, ...]) -> None:
+    if word not in known:
+        raise UsageError(f"dip has no {what} {word!r}.", did_you_mean(word, known))
+
+
+def _up(side: int, multiple: int) -> int:
+    return -(-side // multiple) * multiple
+
+
+METHOD = Method(
+    make=Dip,
+    config=Config(),
+    options=Options(),
+    summary="deep image prior: a net fitted to the image alone, which stops before it learns the noise",
+    paper="Ulyanov, Vedaldi, Lempitsky: Deep Image Prior, CVPR 2018",
+)
