@@ -14,6 +14,7 @@ from denoise_cli import __version__
 from denoise_cli.cli import screen
 from denoise_cli.cli.bench import bench
 from denoise_cli.cli.figure import figure
+from denoise_cli.cli.fit_dip import fit_dip
 from denoise_cli.cli.make_data import make_data
 from denoise_cli.cli.models import models
 from denoise_cli.cli.run import run
@@ -48,6 +49,7 @@ app = typer.Typer(
 )
 app.command("run")(run)
 app.command("train")(train)
+app.command("fit-dip")(fit_dip)
 app.command("make-data")(make_data)
 app.command("score")(score)
 models.command("add")(add)

@@ -2,8 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +9,7 @@ import typer
 
 from denoise_cli.cli import flags, knobs, screen
 from denoise_cli.cli.durations import parse_duration
+from denoise_cli.cli.interrupts import interrupts
 from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
@@ -119,7 +118,7 @@ def train(
         screen.say(
             f"{len(kept)} images are kept for validation, at {checks.noisy_psnr():.2f} dB; the run is in {folder}"
         )
-        with _interrupts() as interrupted, screen.progress("training", recipe.steps) as bar:
+        with interrupts() as interrupted, screen.progress("training", recipe.steps) as bar:
             for report in loop.train(
                 run, make, patches, checks, folder, lambda spent: spent > seconds or bool(interrupted)
             ):
@@ -170,30 +169,6 @@ def _show(report: "Report", bar: screen.Bar, steps: int) -> None:
         bar.say(f"step {report.step}/{steps}  {words}  validation {report.psnr:.2f} dB")
     bar.note(words)
     bar.move(report.step)
-
-
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """While inside, SIGINT and SIGTERM do not stop the program at once: their exit codes go into the list.
-
-    The second one does stop it: what is on the disk is whole at any moment.
-    """
-    import signal
-
-    received: list[int] = []
-    codes = {signal.SIGINT: 130, signal.SIGTERM: 143}
-
-    def receive(number: int, frame: object) -> None:
-        if received:
-            raise SystemExit(codes[signal.Signals(number)])
-        received.append(codes[signal.Signals(number)])
-
-    before = {number: signal.signal(number, receive) for number in codes}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _draw(folder: Path) -> None:

@@ -33,9 +33,11 @@ class Standing:
 
 
 def follow(
-    fitter: Fitter, noisy: Tensor, options: Any, halt: Callable[[float], bool] = lambda seconds: False
+    fitter: Fitter, noisy: Tensor, options: Any, halt: Callable[[float], str] = lambda seconds: ""
 ) -> Iterator[Standing]:
-    """The standings of a fit of noisy images (N, C, H, W), up to where ``options.stop`` or ``halt(seconds)`` ends it.
+    """The standings of a fit of noisy images (N, C, H, W), up to where ``options.stop`` ends it.
+
+    ``halt`` is told the seconds since the start after each step; what it answers, if anything, is why the fit ends.
 
     A fit that diverges begins again with a lower rate, up to five times. Raises ``UsageError`` for options that cannot
     be, and ``DenoiseError`` where it diverges still, or an image has values that are not finite.
@@ -52,9 +54,7 @@ def follow(
                 break
             kept.take(step)
             seconds = time.monotonic() - began
-            ended = kept.ended()
-            if not ended and halt(seconds):
-                ended = "interrupted"
+            ended = kept.ended() or halt(seconds)
             if not ended and step.number >= options.iters:
                 ended = f"all {options.iters} steps are done"
             assert kept.best is not None and kept.best_at is not None

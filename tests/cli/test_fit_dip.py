@@ -1,0 +1,123 @@
+"""``denoise fit-dip`` from files to files: what is written, when it ends, what it refuses."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from denoise_cli.cli import fit
+from denoise_cli.cli.app import main
+from denoise_cli.fitting import follow as following
+from denoise_cli.fitting.follow import Standing
+from denoise_cli.image import Image, Source, read, write
+
+TINY = ["--set", "width=4", "--set", "inputs=2", "--set", "depth=1"]
+
+
+def picture(path: Path, channels: int = 3, depth: int = 8, seed: int = 0) -> Path:
+    pixels: NDArray[np.float32] = np.random.default_rng(seed).random((channels, 11, 14), dtype=np.float32)
+    mode = {1: "L", 3: "RGB"}[channels]
+    write(Image(pixels, Source(str(path), mode=mode, depth=depth)), path, force=False)
+    return path
+
+
+@pytest.mark.parametrize(("channels", "depth"), [(1, 8), (3, 8), (3, 16)])
+def test_an_image_in_and_out(tmp_path: Path, channels: int, depth: int) -> None:
+    noisy = picture(tmp_path / "noisy.png", channels, depth)
+    assert main(["fit-dip", str(noisy), "--iters", "3", "--pad", "reflect", "--pad-size", "30", *TINY]) == 0
+    result = read(tmp_path / "noisy-denoised.png")
+    assert result.pixels.shape == (channels, 11, 14) and result.source.depth == depth
+
+
+def test_what_is_to_be_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noisy, clean = picture(tmp_path / "noisy.png"), picture(tmp_path / "clean.png", seed=1)
+    words = ["--clean", str(clean), "--curve", str(tmp_path / "curve.png"), "--preview", str(tmp_path / "sheet.png")]
+    words += ["--save-every", "5", "--json", "-o", str(tmp_path / "out.png")]
+    assert main(["fit-dip", str(noisy), "--iters", "12", *words, *TINY]) == 0
+    names = {path.name for path in tmp_path.glob("*.png")}
+    assert names == {f"{name}.png" for name in ("noisy", "clean", "curve", "sheet", "out", "out-step5", "out-step10")}
+    assert read(tmp_path / "sheet.png").width > 3 * 14
+    out, err = capsys.readouterr()
+    record = json.loads(out)
+    assert record["steps"] == 12 and record["best_step"] == 12 and record["output"] == [str(tmp_path / "out.png")]
+    assert "all 12 steps are done" in err
+
+
+def test_the_same_again(tmp_path: Path) -> None:
+    noisy = picture(tmp_path / "noisy.png")
+    for name in ("a.png", "b.png"):
+        assert main(["fit-dip", str(noisy), "-o", str(tmp_path / name), "--iters", "4", *TINY]) == 0
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_when_the_time_is_up_the_best_so_far_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noisy = picture(tmp_path / "noisy.png")
+    assert main(["fit-dip", str(noisy), "--iters", "100000", "--time", "0.05s", *TINY]) == 0
+    assert (tmp_path / "noisy-denoised.png").exists() and "the time is up" in capsys.readouterr().err
+
+
+def test_an_interrupt_writes_the_best_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = following.follow
+
+    def interrupted(*arguments: object) -> Iterator[Standing]:
+        for standing in real(*arguments):  # type: ignore[arg-type]
+            if standing.step.number == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield standing
+
+    monkeypatch.setattr(following, "follow", interrupted)
+    noisies = [str(picture(tmp_path / f"{name}.png")) for name in "ab"]
+    assert main(["fit-dip", *noisies, "--iters", "100000", *TINY]) == 130
+    assert (tmp_path / "a-denoised.png").exists() and not (tmp_path / "b-denoised.png").exists()
+    assert "interrupted" in capsys.readouterr().err
+
+
+def test_several_images_and_one_that_is_none(tmp_path: Path) -> None:
+    picture(tmp_path / "in" / "a.png")
+    (tmp_path / "in" / "b.png").write_bytes(b"no image")
+    assert main(["fit-dip", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--iters", "2", *TINY]) == 7
+    assert (tmp_path / "out" / "a.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--stop", "soon"], 2),
+        (["--net", "unet"], 2),
+        (["--set", "nothing=1"], 2),
+        (["--iters", "0"], 2),
+        (["--pad", "mirror"], 2),
+        (["missing.png", "--curve", "c.png"], 2),
+        (["--clean", "missing.png"], 3),
+        (["-o", "noisy.png"], 4),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], code: int) -> None:
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "noisy.png")
+    assert main(["fit-dip", "noisy.png", *TINY, *words]) == code
+    assert not (tmp_path / "noisy-denoised.png").exists()
+
+
+def test_iters_alone_is_the_number_of_steps() -> None:
+    from denoise_cli.methods.dip import METHOD
+
+    assert fit.chosen(METHOD, {"iters": 7, "stop": None}, {}, "fit-dip")[1].stop == "none"
+    assert fit.chosen(METHOD, {"iters": 7, "stop": "auto"}, {}, "fit-dip")[1].stop == "auto"
+    assert fit.chosen(METHOD, {"iters": None}, {"stop": "variance"}, "fit-dip")[1].stop == "variance"
+
+
+def test_run_fits_too(tmp_path: Path) -> None:
+    noisy = picture(tmp_path / "noisy.png")
+    assert main(["run", str(noisy), "--model", "dip", "--iters", "2,3"]) == 0
+    assert {path.name for path in tmp_path.glob("*-iters*")} == {
+        "noisy-denoised-iters2.png",
+        "noisy-denoised-iters3.png",
+    }
