@@ -13,6 +13,7 @@ from denoise_cli.cli.durations import parse_duration
 from denoise_cli.cli.interrupts import interrupts
 from denoise_cli.cli.run import _check_stdout, _stdin, _to_stdout
 from denoise_cli.errors import DenoiseError, ExistsError, PartialError, UsageError
+from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
     import torch
@@ -105,7 +106,7 @@ def chosen(card: "Method", given: dict[str, Any], settings: dict[str, Any], of: 
     if "iters" in named:
         named.setdefault("stop", settings.get("stop", "none"))
     shares = knobs.split(named | settings, card.config, card.options, of=of)
-    return knobs.fill(card.config, shares[0], of), knobs.fill(card.options, shares[1], of)
+    return fill(card.config, shares[0], of), fill(card.options, shares[1], of)
 
 
 def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
