@@ -8,13 +8,13 @@ import denoise_cli
 
 ROOT = Path(denoise_cli.__file__).parent
 FLOORS = (
-    ("errors", "fields", "image", "files", "shapes", "seeds", "device", "__init__"),
+    ("errors", "fields", "image", "files", "shapes", "seeds", "device"),
     ("noise", "metrics", "losses", "layers", "muon"),
     ("method", "checkpoint", "shelf", "fitting"),
     ("methods",),
     ("data", "inference", "training", "scoring"),
-    ("bench", "figures"),
-    ("cli", "__main__"),
+    ("bench", "figures", "api"),
+    ("cli", "__main__", "__init__"),
 )
 ALLOWED = {  # on one floor, or within the ground floor
     ("image", "files"),
@@ -26,7 +26,7 @@ ALLOWED = {  # on one floor, or within the ground floor
     ("checkpoint", "method"),
     ("fitting", "method"),
     ("training", "data"),
-    ("bench", "figures"),
+    ("bench", "figures", "api"),
     ("__main__", "cli"),
 }
 SCREEN_ONLY = {"typer", "rich", "click"}

@@ -120,7 +120,7 @@ def run(
     counts = None if iters is None or until_converged else knobs.parse_counts(iters)
     box = None if crop is None else knobs.parse_box(crop)
     given = knobs.parse_settings(settings or []) | ({} if sigma is None else {"sigma": sigma})
-    from denoise_cli.image import FORMATS, MAX_PIXELS
+    from denoise_cli.image import FORMATS, MAX_PIXELS, read
     from denoise_cli.inference.inputs import STREAM, Shard, gather
     from denoise_cli.inference.journal import Journals
     from denoise_cli.inference.looks import Looks
@@ -166,12 +166,12 @@ def run(
     from denoise_cli.inference.batch import Batch, count_done, digest_of, jobs, record
     from denoise_cli.inference.pipeline import Job
     from denoise_cli.inference.run import Asked
-    from denoise_cli.inference.sigma_map import read_sigma_map
+    from denoise_cli.inference.sigma_map import sigma_map_of
     from denoise_cli.inference.workbench import Wish, Workbench
 
     where = devices.pick(device)
     devices.keep_memory()
-    levels = None if sigma_map is None else read_sigma_map(sigma_map, limit)
+    levels = None if sigma_map is None else sigma_map_of(read(sigma_map, limit))
     asked = Asked(until_converged, box, tta, levels)
     wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile, asked)
     bench = Workbench(wish, lambda card: fill(card.options, given, card.name))

@@ -1,5 +1,6 @@
 """Read and write image files: pixels in [0, 1], and beside them all that a file holds besides its pixels."""
 
+from denoise_cli.image.arrays import from_array, from_pillow, to_array, to_pillow
 from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import FORMATS, SUFFIXES, Box, Image, Jpeg, Source, format_of, is_image
 from denoise_cli.image.reading import MAX_PIXELS, decode, decode_frames, fetch, read
@@ -19,8 +20,12 @@ __all__ = [
     "encode_frames",
     "fetch",
     "format_of",
+    "from_array",
+    "from_pillow",
     "is_image",
     "load_opencv",
     "read",
+    "to_array",
+    "to_pillow",
     "write",
 ]

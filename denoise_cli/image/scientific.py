@@ -51,17 +51,17 @@ def _page(page: Any, index: int, data: bytes, source: Source, max_pixels: int) -
     )  # fmt: skip
     if page.bitspersample > 8:
         exif = source.exif if index == 0 and not _is_big(data) else turned
-        return _finished(_deep(page, index, data), replace(source, exif=exif))
+        return finished(_deep(page, index, data), replace(source, exif=exif))
     from PIL.TiffImagePlugin import TiffImageFile
 
     # Pillow turns a TIFF by itself, and would do so before we do: in the first page it is to find nothing to turn
     level = data if _is_big(data) else reset(data)
     picture = opened_by_pillow(TiffImageFile, level, source.name, max_pixels)
     picture.opened.seek(index)
-    return _finished(picture.raster(), source)
+    return finished(picture.raster(), source)
 
 
-def _finished(raster: Raster, source: Source) -> Image:
+def finished(raster: Raster, source: Source) -> Image:
     """The image of ``raster``, floating-point values brought into [0, 1] where they leave it."""
     import numpy as np
 

@@ -53,7 +53,7 @@ def encode_frames(images: Sequence[Image], format: str | None = None) -> bytes:
     if len(images) > 1:
         _check_frames(images, format)
     deepest = 8 if len(images) > 1 and format == "png" else _DEEPEST.get(format, 8)
-    samples = [_samples(image, min(image.source.depth, deepest), _alpha(image, format)) for image in images]
+    samples = [to_samples(image, min(image.source.depth, deepest), _alpha(image, format)) for image in images]
     try:
         if format == "tiff":
             return _tiff(images, samples)
@@ -117,7 +117,7 @@ def _alpha(image: Image, format: str) -> NDArray[Any] | None:
     )
 
 
-def _samples(image: Image, depth: int, alpha: NDArray[Any] | None) -> NDArray[Any]:
+def to_samples(image: Image, depth: int, alpha: NDArray[Any] | None) -> NDArray[Any]:
     """Pixels and alpha as (H, W, 1 to 4) of ``depth`` bits: uint8, uint16, or float32 in the range of the source."""
     import numpy as np
 

@@ -1,33 +1,31 @@
 """A noise level for every pixel, from the gray values of an image."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from denoise_cli.errors import InputError
-from denoise_cli.image import MAX_PIXELS, Image, read
+from denoise_cli.image import Image
 from denoise_cli.method import Denoiser, Mapped
 from denoise_cli.shapes import LUMA
 
 
-def read_sigma_map(path: Path, max_pixels: int = MAX_PIXELS) -> Tensor:
-    """The standard deviations (1, 1, H, W) on [0, 1] that the image ``path`` holds, as float32.
+def sigma_map_of(image: Image) -> Tensor:
+    """The standard deviations (1, 1, H, W) on [0, 1] that ``image`` holds, as float32.
 
-    White is 1, so 25 in 8 bits is sigma 25; a floating-point file holds them as they are. Of colours the luma counts.
-    Raises ``InputError`` where the file cannot be read or a level is not between 0 and 1.
+    White is 1, so 25 in 8 bits is sigma 25; floating point holds them as they are. Of colours the luma counts. Raises
+    ``InputError`` where a level is not between 0 and 1.
     """
-    image = read(path, max_pixels)
     pixels = torch.from_numpy(image.pixels)
     weights = pixels.new_tensor(LUMA if image.channels == 3 else (1.0,))
     sigma: Tensor = torch.tensordot(weights, pixels, dims=1) * image.source.scale + image.source.offset  # (H, W)
     low, high = sigma.min().item(), sigma.max().item()
     if not 0 <= low <= high <= 1 + 1e-6:
         raise InputError(
-            f"The map {str(path)!r} holds noise levels from {low:g} to {high:g}.",
-            "In a floating-point file they are standard deviations on the scale where white is 1.",
+            f"The map {image.source.name!r} holds noise levels from {low:g} to {high:g}.",
+            "In floating point they are standard deviations on the scale where white is 1.",
         )
     return sigma[None, None]
 

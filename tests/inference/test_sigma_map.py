@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from denoise_cli.errors import InputError
-from denoise_cli.image import Image, Source
+from denoise_cli.image import Image, Source, read
 from denoise_cli.inference.run import Asked, Engine, denoise_image
-from denoise_cli.inference.sigma_map import Told, read_sigma_map
+from denoise_cli.inference.sigma_map import Told, sigma_map_of
 from denoise_cli.method import Mapped
 
 
@@ -75,13 +75,13 @@ def test_gray_values_are_levels(tmp_path: Path) -> None:
         ("colour.png", np.repeat(values.astype(np.uint8)[:, :, None], 3, axis=2)),
     ):
         assert cv2.imwrite(str(tmp_path / name), pixels)
-        torch.testing.assert_close(read_sigma_map(tmp_path / name)[0, 0], torch.tensor(values / 255).float())
+        torch.testing.assert_close(sigma_map_of(read(tmp_path / name))[0, 0], torch.tensor(values / 255).float())
     tifffile.imwrite(tmp_path / "float.tif", (values / 255 / 2).astype(np.float32))
-    torch.testing.assert_close(read_sigma_map(tmp_path / "float.tif")[0, 0], torch.tensor(values / 510).float())
+    torch.testing.assert_close(sigma_map_of(read(tmp_path / "float.tif"))[0, 0], torch.tensor(values / 510).float())
 
 
 @pytest.mark.parametrize("values", [(0.0, 25.0), (-0.5, 0.5)])
 def test_levels_out_of_range_are_an_error(tmp_path: Path, values: tuple[float, float]) -> None:
     tifffile.imwrite(tmp_path / "map.tif", np.array([values], np.float32))
     with pytest.raises(InputError, match=f"holds noise levels from {values[0]:g} to {values[1]:g}"):
-        read_sigma_map(tmp_path / "map.tif")
+        sigma_map_of(read(tmp_path / "map.tif"))

@@ -1,0 +1,89 @@
+"""``denoise_cli.denoise``: the command line for arrays."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+import denoise_cli
+from denoise_cli.cli.app import main
+from denoise_cli.errors import UsageError
+
+CPU: dict[str, Any] = {"device": "cpu", "precision": "float32"}
+
+
+@pytest.fixture
+def noisy() -> NDArray[np.uint8]:
+    return np.random.default_rng(0).integers(1, 255, (24, 32, 3), dtype=np.uint8)
+
+
+@pytest.mark.usefixtures("shelved")
+def test_the_same_as_the_command(noisy: NDArray[np.uint8], tmp_path: Path) -> None:
+    Pillow.fromarray(noisy).save(tmp_path / "a.png")
+    flags = ["--iters", "3", "--strength", "0.5", "--crop", "3,4,20,10", "--tta", "--precision", "float32"]
+    call = ["run", str(tmp_path / "a.png"), "-m", "dt", *flags, "--device", "cpu", "-o", str(tmp_path / "b.png")]
+    assert main(call) == 0
+    wanted = np.asarray(Pillow.open(tmp_path / "b.png"))
+    wishes: dict[str, Any] = {"iters": 3, "strength": 0.5, "crop": (3, 4, 20, 10), "tta": True, **CPU}
+    assert (denoise_cli.denoise(noisy, "dt", **wishes) == wanted).all()
+    assert (denoise_cli.denoise(tmp_path / "a.png", "dt", **wishes) == wanted).all()
+    picture = Pillow.fromarray(noisy)
+    picture.info["dpi"] = (72, 72)
+    clean = denoise_cli.denoise(picture, model="dt", **wishes)
+    assert isinstance(clean, Pillow.Image) and clean.info["dpi"] == (72, 72)
+    assert (np.asarray(clean) == wanted).all()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(9, 7), (9, 7, 1), (9, 7, 2), (9, 7, 3), (9, 7, 4)])
+def test_what_comes_out_is_like_what_went_in(dtype: str, shape: tuple[int, ...]) -> None:
+    top = 1 if dtype.startswith("f") else np.iinfo(dtype).max
+    array = (np.random.default_rng(0).random(shape) * top).astype(dtype)
+    before = array.copy()
+    clean = denoise_cli.denoise(array, "median", options={"window": 5}, **CPU)
+    assert clean.shape == shape and clean.dtype == array.dtype and (array == before).all()
+    if len(shape) == 3 and shape[2] in (2, 4):
+        assert clean[:, :, -1] == pytest.approx(array[:, :, -1], rel=1e-7)  # float64 goes through float32
+    assert (clean.reshape(9, 7, -1)[:, :, 0] != array.reshape(9, 7, -1)[:, :, 0]).any()
+
+
+@pytest.mark.usefixtures("shelved")
+def test_without_a_model_the_image_decides_and_iterations_can_stop(noisy: NDArray[np.uint8]) -> None:
+    flat = noisy // 8 + 100
+    by_itself = denoise_cli.denoise(flat, iters="auto", **CPU)
+    assert (by_itself == denoise_cli.denoise(flat, "dt.gaussian", iters="auto", **CPU)).all()
+
+
+def test_a_map_of_levels(noisy: NDArray[np.uint8], stock: Any) -> None:
+    stock("ffdnet.tiny", depth=3, features=4)
+    levels = np.full((24, 32), 51, np.uint8)
+    one = denoise_cli.denoise(noisy, "ffdnet.tiny", sigma_map=levels, **CPU)
+    assert (one == denoise_cli.denoise(noisy, "ffdnet.tiny", sigma=51, **CPU)).all()
+
+
+@pytest.mark.parametrize(
+    ("wishes", "said"),
+    [
+        ({"strength": 2}, "2 is no strength"),
+        ({"iters": 0}, "0 is no number of iterations"),
+        ({"crop": (1, 2, 3)}, "is no part of an image"),
+        ({"options": {"widow": 3}}, "Did you mean 'window'"),
+        ({"sigma": 5, "sigma_map": "x.png"}, "both name the noise level"),
+    ],
+)
+def test_what_cannot_be(noisy: NDArray[np.uint8], wishes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        denoise_cli.denoise(noisy, "median", **wishes)
+    assert said in str(caught.value)
+
+
+def test_the_package_is_light_until_it_is_asked() -> None:
+    code = "import sys, denoise_cli; sys.exit(bool({'torch', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+    with pytest.raises(AttributeError, match="no attribute 'denoize'"):
+        denoise_cli.denoize  # noqa: B018
