@@ -266,7 +266,7 @@ def test_without_a_model_the_image_decides(here: Path, capsys: Caught) -> None:
         (["--model", "dt.spp"], 5, "Did you mean 'dt.sp'?"),
         (["--model", "dncnn.color-blind", "--iters", "5"], 2, "dncnn does not iterate: it has no --iters"),
         (["--model", "feedforward", "--iters", "5"], 2, "feedforward does not iterate"),
-        (["--model", "median", "--iters", "5"], 2, "or use a model that can: bf-rcnn, dip, dt"),
+        (["--model", "median", "--iters", "5"], 2, "or use a model that can: bf-rcnn, dip, dt, rnn"),
         (["--model", "median", "--set", "widow=5"], 2, "Did you mean 'window'?"),
         (["--model", "median", "--set", "window=4"], 2, "no window of 4 pixels"),
         (["--model", "median", "--set", "window=big"], 2, "window cannot be 'big'"),

@@ -1,4 +1,4 @@
-"""``denoise fit-dip`` from files to files: what is written, when it ends, what it refuses."""
+"""``denoise fit-dip`` and ``fit-rnn`` from files to files: what is written, when it ends, what it refuses."""
 
 import json
 import os
@@ -121,3 +121,11 @@ def test_run_fits_too(tmp_path: Path) -> None:
         "noisy-denoised-iters2.png",
         "noisy-denoised-iters3.png",
     }
+
+
+def test_fit_rnn(tmp_path: Path) -> None:
+    noisy = picture(tmp_path / "noisy.png")
+    words = ["--pad", "edge", "--pad-size", "4", "--epsilon", "0.1", "--set", "features=1", "--iters", "2"]
+    assert main(["fit-rnn", str(noisy), *words]) == 0
+    assert read(tmp_path / "noisy-denoised.png").pixels.shape == (3, 11, 14)
+    assert main(["fit-rnn", str(noisy), "--epsilon", "2", "--force"]) == 2

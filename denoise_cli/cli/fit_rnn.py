@@ -1,0 +1,67 @@
+"""``denoise fit-rnn``: the recurrent autoencoder, seen from inside."""
+
+from typing import Annotated
+
+import typer
+
+from denoise_cli.cli import fit, flags, knobs
+
+
+def fit_rnn(
+    inputs: fit.Inputs,
+    output: fit.Output = None,
+    epsilon: Annotated[
+        float | None, typer.Option(help="Share of the last output in the next input; the rest is fixed noise.")
+    ] = None,
+    carry: Annotated[float | None, typer.Option(help="Share of the hidden state kept from step to step.")] = None,
+    unroll: Annotated[int | None, typer.Option(help="Time steps within one step of the optimiser.")] = None,
+    optimiser: Annotated[str | None, typer.Option(help="muon (default), adam, or descent: plain gradients.")] = None,
+    rate: fit.Rate = None,
+    average: Annotated[float | None, typer.Option(help="Decay of the mean of the outputs; 0: none.")] = None,
+    pad: fit.Pad = None,
+    pad_size: fit.PadSize = None,
+    stop: fit.Stop = None,
+    iters: fit.Iters = None,
+    time: fit.Time = None,
+    seed: fit.Seed = None,
+    settings: flags.Settings = None,
+    clean: fit.Clean = None,
+    curve: fit.Curve = None,
+    save_every: fit.SaveEvery = None,
+    preview: fit.Preview = None,
+    device: flags.Device = "auto",
+    precision: fit.Precision = "auto",
+    force: flags.Force = False,
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+    verbose: flags.Verbose = False,
+) -> None:
+    """Fit a recurrent autoencoder to each image, best a small one: no training data, no weights. It stops by itself.
+
+    Ctrl-C, or the end of --time, writes the best so far.
+
+    Examples:
+
+    `denoise fit-rnn noisy.png --pad edge --pad-size 4`
+
+    `denoise fit-rnn noisy.png --optimiser descent --rate 1e-4 --iters 2000`
+    """
+    from denoise_cli import methods
+
+    card = methods.find("rnn")
+    given = {
+        "epsilon": epsilon,
+        "carry": carry,
+        "unroll": unroll,
+        "optimiser": optimiser,
+        "rate": rate,
+        "average": average,
+        "padding": pad,
+        "pad_size": pad_size,
+        "stop": stop,
+        "iters": iters,
+        "seed": seed,
+    }
+    config, options = fit.chosen(card, given, knobs.parse_settings(settings or []), "fit-rnn")
+    watch = fit.Watch(clean, curve, save_every, preview)
+    fit.fit_images(card, config, options, fit.Job(inputs, output, time, device, precision, force, as_json, watch))
