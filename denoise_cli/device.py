@@ -84,6 +84,14 @@ def peak_memory() -> int | None:
     return peak if sys.platform == "darwin" else 1024 * peak
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether ``error`` says that a device, or the machine, has no memory left."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    words = str(error).lower()
+    return isinstance(error, RuntimeError) and "alloc" in words and "memory" in words  # the CPU's has no own class
+
+
 def describe(device: torch.device) -> str:
     """The device in words, for one line on the screen."""
     if device.type == "cuda":

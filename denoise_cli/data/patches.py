@@ -35,9 +35,10 @@ class Patches:
         weights = [areas[start : start + len(group)].double() for start, group in _starts(groups)]
         self.chance = torch.cat([weight / weight.sum() / len(groups) for weight in weights])
 
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+    def draw(self, count: int, generator: torch.Generator, part: range | None = None) -> Tensor:
         """``count`` patches (N, C, P, P) float32 in [0, 1], each in one of its eight orientations.
 
+        Of these only the ones in ``part`` are cut out, where it is given; which ones they are does not depend on it.
         ``generator`` is on the CPU, so that the draws are the same on every device.
         """
         image = torch.multinomial(self.chance, count, replacement=True, generator=generator)  # (N,)
@@ -48,6 +49,8 @@ class Patches:
         width = self.width[image]
         start = self.offset[image] + top * width + left
         draws = torch.cat((torch.stack((start, width, self.height[image] * width), dim=1), flips), dim=1)  # (N, 6)
+        if part is not None:
+            draws = draws[part.start : part.stop]
         start, stride, area, *turned = (part[:, None, None] for part in self._send(draws).unbind(dim=1))
         step = torch.arange(self.side, device=self.device)
         down, across = (torch.where(turn > 0, self.side - 1 - step, step) for turn in turned[:2])  # (N, 1, P)
@@ -55,6 +58,10 @@ class Patches:
         inside = torch.where(turned[2] > 0, across * stride + down, down * stride + across)  # (N, P, P)
         plane = torch.arange(self.channels, device=self.device)[:, None, None] * area[:, None]  # (N, C, 1, 1)
         return self.pixels[(start + inside)[:, None] + plane].float().div_(255)
+
+    def fingerprint(self) -> str:
+        """How many bytes the images have and what they add up to: hardly ever the same for other images."""
+        return f"{self.pixels.numel()} bytes that add up to {self.pixels.sum(dtype=torch.int64).item()}"
 
     def _send(self, draws: Tensor) -> Tensor:
         """To the device; from pinned memory, so that the program need not wait for what the GPU is doing."""

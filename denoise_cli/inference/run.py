@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from denoise_cli.device import is_out_of_memory
 from denoise_cli.errors import DenoiseError, DeviceError
 from denoise_cli.image import Box, Image
 from denoise_cli.inference import tiles
@@ -89,8 +90,8 @@ def answer(engine: Engine, image: Image) -> Answer:
 def _within_memory(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[int, ...] | None]:
     try:
         return _denoise(engine, noisy)
-    except (torch.OutOfMemoryError, MemoryError, RuntimeError) as error:
-        if isinstance(error, RuntimeError) and not isinstance(error, torch.OutOfMemoryError) and not _is_full(error):
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
             raise
         smaller = (engine.tile or max(noisy.shape[-2:])) // 2
         if smaller < _SMALLEST_TILE or engine.denoiser.reach(engine.options) is None:
@@ -99,10 +100,6 @@ def _within_memory(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[i
                 "Close other programs, use --device cpu, or fewer --iters.",
             ) from error
     return _within_memory(replace(engine, tile=smaller), noisy)
-
-
-def _is_full(error: RuntimeError) -> bool:
-    return "alloc" in str(error).lower() and "memory" in str(error).lower()  # PyTorch's CPU allocator has no own class
 
 
 def _denoise(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[int, ...] | None]:

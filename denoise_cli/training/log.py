@@ -20,8 +20,9 @@ class Report:
     psnr: float | None  # validation PSNR, dB, where it was measured at this step
     best_psnr: float
     seconds: float
-    message: str = ""  # something out of the ordinary: a rollback
+    message: str = ""  # something out of the ordinary: a rollback, memory that ran out
     attempt: int = 0  # rollbacks so far
+    waiting: float = 0.0  # share of the time since this start of the run in which there were no data to learn from
 
 
 def write(log: Path, report: Report) -> None:

@@ -47,6 +47,7 @@ class Run:
     command: str = ""  # for the record
     held_out: int | None = None  # images kept for validation
     limit: int | None = None  # images of each set at most
+    micro_batch: int | None = None  # patches that go through the net at once, at most; the result is the same
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a saved state to be continued; plain JSON."""
@@ -67,7 +68,7 @@ class Run:
 
         A setting that the saved ones do not have yet is no difference.
         """
-        return _differences(theirs, self.settings())
+        return differences(theirs, self.settings())
 
 
 def check(recipe: Recipe) -> None:
@@ -91,13 +92,14 @@ def at_step(recipe: _Recipe, step: int) -> _Recipe:
     return replace(recipe, loss=str(losses.parse(recipe.loss, recipe.own_losses).at(step, recipe.steps)))
 
 
-def _differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
+def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
+    """In what settings differ, by their names; one that ``theirs`` do not have yet is no difference."""
     found = []
     for name, value in ours.items():
         if name not in theirs or theirs[name] == value:
             continue
         if isinstance(value, dict) and isinstance(theirs[name], dict):
-            found += _differences(theirs[name], value)
+            found += differences(theirs[name], value)
         else:
             found.append(f"{name} ({_show(theirs[name])} there, {_show(value)} here)")
     return found

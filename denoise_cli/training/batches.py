@@ -1,0 +1,72 @@
+"""The pairs of each step: a function of the seed, the attempt and the step, whoever makes them."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from denoise_cli import seeds
+from denoise_cli.data.patches import Patches
+from denoise_cli.method import Recipe
+from denoise_cli.noise import Noise, Pair, as_pair, stored
+from denoise_cli.shapes import LUMA
+
+BLOCK = 32  # patches that get their noise together, from one generator
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Makes the pairs of each step, or a part of them: the same ones, whatever the part.
+
+    The noise is drawn block by block, so that a process makes no more than the blocks that it needs.
+    """
+
+    patches: Patches
+    kind: Noise | None  # None: the patches hold clean and noisy channels already
+    part: range  # which patches of every batch
+
+    def at(self, recipe: Recipe, attempt: int, step: int) -> Pair:
+        """The pairs of a step of an attempt."""
+        first, last = self.part.start // BLOCK, -(-self.part.stop // BLOCK)
+        made = range(first * BLOCK, min(last * BLOCK, recipe.batch))
+        clean = self.patches.draw(recipe.batch, seeds.generator(recipe.seed, "patches", attempt, step), made)
+        if self.kind is None:
+            pair = as_pair(clean)
+        else:
+            blocks = [
+                _noisy(block, self.kind, recipe, (attempt, step, number))
+                for number, block in enumerate(torch.split(clean, BLOCK), first)
+            ]
+            pair = Pair(*map(torch.cat, zip(*blocks, strict=True))) if len(blocks) > 1 else blocks[0]
+            pair = pair._replace(noisy=_some_stored(pair.noisy, made.start, recipe.eight_bit))
+        inside = slice(self.part.start - made.start, self.part.stop - made.start)
+        return Pair(*(whole[inside] for whole in pair))
+
+
+def _noisy(clean: Tensor, kind: Noise, recipe: Recipe, key: tuple[int, ...]) -> Pair:
+    """One block (N, C, H, W) with its noise."""
+    pair = kind(clean, seeds.generator(recipe.seed, "noise", *key, device=clean.device))
+    if clean.shape[1] == 3 and recipe.gray:
+        return _with_gray(pair, kind, recipe.gray, seeds.generator(recipe.seed, "gray", *key, device=clean.device))
+    return pair
+
+
+def _with_gray(pair: Pair, kind: Noise, share: float, generator: torch.Generator) -> Pair:
+    """``pair`` (N, 3, H, W) with about a ``share`` of its images made gray, their noise the same in all channels.
+
+    A net that saw independent noise only takes such noise for texture, and leaves it.
+    """
+    chosen = torch.rand((len(pair.clean), 1, 1, 1), generator=generator, device=pair.clean.device) < share
+    luma = sum(weight * channel for weight, channel in zip(LUMA, torch.split(pair.clean, 1, dim=1), strict=True))
+    assert isinstance(luma, Tensor)
+    gray = kind(luma, generator)
+    return Pair(*(torch.where(chosen, new, old) for new, old in zip(gray, pair, strict=True)))
+
+
+def _some_stored(noisy: Tensor, start: int, share: float) -> Tensor:
+    """``noisy``, of the patches from the number ``start`` on, with a ``share`` as an 8-bit file holds them.
+
+    They are spread evenly, so that every part of a batch has its share.
+    """
+    bounds = torch.arange(start, start + len(noisy) + 1, device=noisy.device, dtype=torch.float32).mul(share).round()
+    return torch.where(bounds.diff()[:, None, None, None] > 0, stored(noisy), noisy)
