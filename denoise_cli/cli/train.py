@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -55,6 +56,10 @@ def train(
     ] = None,
     device: flags.Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    micro_batch: Annotated[
+        int | None,
+        typer.Option("--micro-batch", min=1, help="Patches that go through the net at once, if all are too many."),
+    ] = None,
     compiled: Annotated[bool, typer.Option("--compile", help="torch.compile the net; did not pay on a CPU.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Throw an earlier run in the folder away.")] = False,
     quiet: flags.Quiet = False,
@@ -67,6 +72,8 @@ def train(
 
     `denoise train dt --data cifar10 --noise sp:0.1 --time-limit 30m`
 
+    `torchrun --nproc-per-node 4 -m denoise_cli train dncnn --data photos/`
+
     `denoise train dncnn --data photos/ --set channels=1 --set depth=17 --noise gaussian:25 -o runs/gray-25`
     """
     from denoise_cli import device as devices
@@ -76,65 +83,84 @@ def train(
     from denoise_cli.data.synthesize import folder_of
     from denoise_cli.errors import UsageError
     from denoise_cli.noise import parse
+    from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
-    from denoise_cli.training import loop
     from denoise_cli.training.run import PAIRS, Run, check
     from denoise_cli.training.state import progress_of
     from denoise_cli.training.validation import Validation
 
-    card = methods.find(model)
-    if card.recipe is None:
-        trainable = [name for name in methods.names() if methods.find(name).recipe is not None]
-        raise UsageError(f"{model} has nothing to train.", f"Models that learn: {', '.join(trainable)}.")
-    of = f"train {model}"
-    shares = knobs.split(knobs.parse_settings(settings or []), card.config, card.recipe, of=of)
-    config = fill(card.config, shares[0], of)
-    given = {"noise": noise, "steps": steps, "batch": batch, "patch": patch, "rate": rate, "loss": loss, "seed": seed}
-    chosen = {name: value for name, value in given.items() if value is not None}
-    recipe = fill(card.recipe, chosen | shares[1], of)
-    check(recipe)
-    kind = None if recipe.noise == PAIRS else parse(recipe.noise)
-    seconds = parse_duration(time_limit) if time_limit else float("inf")
-    where = devices.pick(device)
-    devices.keep_memory()
-    dtype = devices.precision(precision, where)
-    make = loop.maker(card, config, where, compiled=compiled)
-    make()  # a config that cannot be is found before the images are read
-    folder = output or Path("runs") / f"{model}-{folder_of(recipe.noise)}"
-    command = shlex.join(["denoise", *sys.argv[1:]])
-    run = Run(card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit)
+    with distributed.joined() as team:
+        if not team.leads:
+            screen.set_volume(quiet=True, verbose=False)
+        card = methods.find(model)
+        if card.recipe is None:
+            trainable = [name for name in methods.names() if methods.find(name).recipe is not None]
+            raise UsageError(f"{model} has nothing to train.", f"Models that learn: {', '.join(trainable)}.")
+        of = f"train {model}"
+        shares = knobs.split(knobs.parse_settings(settings or []), card.config, card.recipe, of=of)
+        config = fill(card.config, shares[0], of)
+        given = {"noise": noise, "steps": steps, "batch": batch, "patch": patch, "rate": rate, "loss": loss}
+        chosen = {name: value for name, value in {**given, "seed": seed}.items() if value is not None}
+        recipe = fill(card.recipe, chosen | shares[1], of)
+        check(recipe)
+        team.share(recipe.batch)
+        kind = None if recipe.noise == PAIRS else parse(recipe.noise)
+        seconds = parse_duration(time_limit) if time_limit else float("inf")
+        where = team.place(device)
+        devices.keep_memory()
+        dtype = devices.precision(precision, where)
+        make = loop.maker(card, config, where, compiled=compiled)
+        make()  # a config that cannot be is found before the images are read
+        folder = output or Path("runs") / f"{model}-{folder_of(recipe.noise)}"
+        command = shlex.join(["denoise", *sys.argv[1:]])
+        run = Run(card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit, micro_batch)
 
-    with files.claimed(folder):
-        _prepare(folder, run, force=force)
-        screen.say(f"reading {', '.join(data)}")
-        load = training_set.load_pairs if kind is None else training_set.load
-        groups, kept = training_set.split(load(data, config.channels, limit), validation, recipe.seed)
-        patches = Patches(groups, recipe.patch, where)
-        checks = Validation.make(kept, kind, recipe.seed, where)
-        screen.say(
-            f"{model} on {devices.describe(where)} in {str(dtype).removeprefix('torch.')}: "
-            f"{sum(map(len, groups))} images, {recipe.steps} steps of {recipe.batch} patches of {recipe.patch} pixels"
-        )
-        screen.say(
-            f"{len(kept)} images are kept for validation, at {checks.noisy_psnr():.2f} dB; the run is in {folder}"
-        )
-        with interrupts() as interrupted, screen.progress("training", recipe.steps) as bar:
-            for report in loop.train(
-                run, make, patches, checks, folder, lambda spent: spent > seconds or bool(interrupted)
-            ):
-                _show(report, bar, recipe.steps)
-        _draw(folder)
-        reached = progress_of(folder / files.LAST)
-    if interrupted:
-        screen.say(f"stopped; the same command goes on from step {reached.step}")
-        raise typer.Exit(interrupted[0])
-    if reached.step < recipe.steps:
-        screen.say(f"time is up at step {reached.step}; the same command goes on")
-    else:
-        screen.say(f"done: {recipe.steps} steps, validation at {reached.best_psnr:.2f} dB")
-        if reached.best_psnr <= checks.noisy_psnr():
-            screen.say("that is no better than the noisy images: train for more --steps")
-    screen.emit(str(folder / files.BEST))
+        with files.claimed(folder) if team.leads else nullcontext():
+            if team.leads:
+                _prepare(folder, run, force=force)
+            screen.say(f"reading {', '.join(data)}")
+            load = training_set.load_pairs if kind is None else training_set.load
+            with team.in_turn():
+                images = load(data, config.channels, limit)
+            groups, kept = training_set.split(images, validation, recipe.seed)
+            patches = Patches(groups, recipe.patch, where)
+            checks = Validation.make(kept, kind, recipe.seed, where)
+            together = f", shared by {team.size} processes" if team.size > 1 else ""
+            screen.say(
+                f"{model} on {devices.describe(where)} in {str(dtype).removeprefix('torch.')}: "
+                f"{sum(map(len, groups))} images, {recipe.steps} steps of {recipe.batch} patches of {recipe.patch} "
+                f"pixels{together}"
+            )
+            screen.say(
+                f"{len(kept)} images are kept for validation, at {checks.noisy_psnr():.2f} dB; the run is in {folder}"
+            )
+            waiting = None
+            with interrupts() as interrupted, screen.progress("training", recipe.steps) as bar:
+
+                def stop(spent: float) -> bool:
+                    return (team.leads and spent > seconds) or bool(interrupted)
+
+                for report in loop.train(run, make, patches, checks, folder, stop, team):
+                    _show(report, bar, recipe.steps)
+                    waiting = report.waiting
+            (code,) = team.highest(*(interrupted or [0]))
+            if team.leads:
+                _draw(folder)
+                reached = progress_of(folder / files.LAST)
+                if waiting is not None:
+                    screen.say(f"{waiting:.1%} of the time went into waiting for data")
+                if code:
+                    screen.say(f"stopped; the same command goes on from step {reached.step}")
+                elif reached.step < recipe.steps:
+                    screen.say(f"time is up at step {reached.step}; the same command goes on")
+                else:
+                    screen.say(f"done: {recipe.steps} steps, validation at {reached.best_psnr:.2f} dB")
+                    if reached.best_psnr <= checks.noisy_psnr():
+                        screen.say("that is no better than the noisy images: train for more --steps")
+    if code:
+        raise typer.Exit(code)
+    if team.leads:
+        screen.emit(str(folder / files.BEST))
 
 
 def _prepare(folder: Path, run: "Run", *, force: bool) -> None:

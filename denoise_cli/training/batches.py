@@ -37,7 +37,7 @@ class Batches:
                 _noisy(block, self.kind, recipe, (attempt, step, number))
                 for number, block in enumerate(torch.split(clean, BLOCK), first)
             ]
-            pair = Pair(*map(torch.cat, zip(*blocks, strict=True))) if len(blocks) > 1 else blocks[0]
+            pair = _joined(blocks)
             pair = pair._replace(noisy=_some_stored(pair.noisy, made.start, recipe.eight_bit))
         inside = slice(self.part.start - made.start, self.part.stop - made.start)
         return Pair(*(whole[inside] for whole in pair))
@@ -61,6 +61,13 @@ def _with_gray(pair: Pair, kind: Noise, share: float, generator: torch.Generator
     assert isinstance(luma, Tensor)
     gray = kind(luma, generator)
     return Pair(*(torch.where(chosen, new, old) for new, old in zip(gray, pair, strict=True)))
+
+
+def _joined(blocks: list[Pair]) -> Pair:
+    """One pair; where the level is of every value in one block, it is in all."""
+    shape = max((block.sigma.shape[1:] for block in blocks), key=torch.Size.numel)
+    blocks = [block._replace(sigma=block.sigma.expand(-1, *shape)) for block in blocks]
+    return Pair(*map(torch.cat, zip(*blocks, strict=True)))
 
 
 def _some_stored(noisy: Tensor, start: int, share: float) -> Tensor:

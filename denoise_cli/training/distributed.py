@@ -170,7 +170,7 @@ def _reaching() -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        reason = re.sub(r"^\[[^]]*\]\s*", "", str(error)).partition("\n")[0]
+        reason = re.sub(r"^\[[^]]*\]\s*", "", str(error)).partition("\n")[0].partition(". ")[0]
         raise DeviceError(
             f"Another process of this training has ended, or cannot be reached ({reason}).",
             "torchrun says which one. The same command goes on from the last saved step.",

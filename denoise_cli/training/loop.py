@@ -61,9 +61,9 @@ def train(
     weights to use; these are replaced when it goes on. All processes of a ``team`` call this with the same arguments
     and get the same reports; any of them may stop all, and only the first one touches ``folder``.
 
-    Raises ``UsageError`` for a recipe that cannot be or that is not that of all processes, ``WeightsError`` for a damaged ``LAST``, ``OutputError`` where
-    the folder takes no more, ``DeviceError`` where the memory is too small or another process has ended, and
-    ``DenoiseError`` where the run diverges again and again.
+    Raises ``UsageError`` for a recipe that cannot be, or that is not the one of all processes, ``WeightsError`` for a
+    damaged ``LAST``, ``OutputError`` where the folder takes no more, ``DeviceError`` where the memory is too small or
+    another process has ended, and ``DenoiseError`` where the run diverges again and again.
     """
     recipe = run.recipe
     check(recipe)

@@ -230,7 +230,7 @@ def test_a_full_disk_while_the_log_is_written(
         pytest.skip("no /dev/full on this system")
     Path("run").mkdir()
     (Path("run") / LOG).symlink_to("/dev/full")
-    monkeypatch.setattr("denoise_cli.training.loop.discard", lambda folder: None)
+    monkeypatch.setattr("denoise_cli.training.keeper.discard", lambda folder: None)
     assert _train("--steps", "3", "-o", "run") == 4
     assert "run/log.jsonl cannot be written: No space left on device." in capsys.readouterr().err
 

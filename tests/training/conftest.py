@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from denoise_cli.data.patches import Patches
 from denoise_cli.method import Recipe
 from denoise_cli.noise import Pair
 from denoise_cli.training import loop
+from denoise_cli.training.distributed import Team
 from denoise_cli.training.run import Run
 from denoise_cli.training.validation import Validation
 
 CPU = torch.device("cpu")
+ALONE = Team()
 
 
 def _smooth(seed: int, channels: int = 1, side: int = 24) -> Tensor:
@@ -60,6 +63,7 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.micro_batch: int | None = None
         self.recipe = Recipe(noise="gaussian:50", patch=8, batch=4, steps=40, rate=1e-4, warmup=0)
         self.losses: Callable[[int, Tensor], Tensor] = lambda seed, loss: loss
         self.estimates: Callable[[Tensor, Tensor], Tensor] = lambda noisy, estimate: estimate
@@ -73,9 +77,19 @@ class Bench:
         net.losses, net.estimates = self.losses, self.estimates
         return net
 
-    def train(self, stop: Callable[[float], bool] = lambda seconds: False) -> Iterator[loop.Report]:
+    def sets(self) -> tuple[Patches, Validation]:
+        return _sets(1, self.recipe)
+
+    def train(
+        self,
+        stop: Callable[[float], bool] = lambda seconds: False,
+        team: Team = ALONE,
+        folder: Path | None = None,
+    ) -> Iterator[loop.Report]:
+        """Go on with the run, as one of a ``team``; its folder can be another one."""
         run = Run("scripted", self.recipe, None, self.recipe, ("pictures",), torch.float32)
-        return loop.train(run, self.make, *_sets(1, self.recipe), self.folder, stop)
+        run = replace(run, micro_batch=self.micro_batch)
+        return loop.train(run, self.make, *self.sets(), folder or self.folder, stop, team)
 
 
 @pytest.fixture

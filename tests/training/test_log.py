@@ -17,7 +17,8 @@ def test_a_report_is_a_line_of_json(tmp_path: Path) -> None:
     write(log, _report(100, psnr=30.5))
     first, second = (json.loads(line) for line in log.read_text().splitlines())
     assert first == {
-        "step": 50, "loss": 0.5, "rate": 1e-3, "psnr": None, "best_psnr": None, "seconds": 1.0, "attempt": 0
+        "step": 50, "loss": 0.5, "rate": 1e-3, "psnr": None, "best_psnr": None, "seconds": 1.0, "attempt": 0,
+            "waiting": 0.0,
     }  # fmt: skip
     assert second["psnr"] == 30.5
     assert rows(log) == [first, second]

@@ -64,7 +64,9 @@ def _same(one: Path, other: Path, *, but_the_log: bool = False) -> None:
         assert ours.keys() == theirs.keys()
         assert [key for key in ours if not torch.equal(ours[key], theirs[key])] == []
     if not but_the_log:
-        ours_rows, theirs_rows = ([row | {"seconds": 0} for row in rows(folder / LOG)] for folder in (one, other))
+        ours_rows, theirs_rows = (
+            [row | {"seconds": 0, "waiting": 0} for row in rows(folder / LOG)] for folder in (one, other)
+        )
         assert ours_rows == theirs_rows
 
 
