@@ -18,8 +18,9 @@ from denoise_cli.training.folder import BEST, LAST, LOG
 from denoise_cli.training.log import rows
 from denoise_cli.training.state import progress_of
 
-STEPS = 400
+STEPS = 100
 WORDS = ["train", "dncnn", "--data", "photos", "--set", "depth=3", "--set", "features=4", "--set", "warmup=0"]
+WORDS += ["--set", "ema=0.9"]
 WORDS += ["--patch", "12", "--batch", "8", "--val", "2", "--noise", "gaussian:25", "--precision", "float32"]
 WORDS += ["--rate", "0.02", "--steps", str(STEPS), "--device", "cpu"]
 
@@ -82,6 +83,6 @@ def test_two_processes_train_one_is_killed_and_the_next_start_goes_on(
 
     assert main([*WORDS, "-o", "one", "-q"]) == 0
     one, two = (progress_of(here / folder / LAST).best_psnr for folder in ("one", "two"))
-    assert one > 22  # the noisy images are at 20.2 dB
+    assert one > 21  # the noisy images are at 20.2 dB
     assert abs(one - two) < 0.2
     assert load_file(here / "one" / BEST).keys() == load_file(here / "two" / BEST).keys()
