@@ -116,6 +116,9 @@ def _run(argv: list[str]) -> int:
         screen.complain("Error: out of memory.\nClose other programs, or take smaller images.")
         return DeviceError.exit_code
     except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which is not imported here
+            screen.complain("Error: the GPU is out of memory.\nClose other programs, or use --device cpu.")
+            return DeviceError.exit_code
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             screen.complain(f"Error: the output cannot be written: {error.strerror}.")
             return OutputError.exit_code

@@ -14,6 +14,7 @@ from denoise_cli.cli.interrupts import interrupts
 from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
+    from denoise_cli.data.training_set import Images
     from denoise_cli.training.log import Report
     from denoise_cli.training.run import Run
 
@@ -122,6 +123,7 @@ def train(
             load = training_set.load_pairs if kind is None else training_set.load
             with team.in_turn():
                 images = load(data, config.channels, limit)
+            _say_converted(images, config.channels)
             groups, kept = training_set.split(images, validation, recipe.seed)
             patches = Patches(groups, recipe.patch, where)
             checks = Validation.make(kept, kind, recipe.seed, where)
@@ -161,6 +163,15 @@ def train(
         raise typer.Exit(code)
     if team.leads:
         screen.emit(str(folder / files.BEST))
+
+
+def _say_converted(sets: "list[Images]", channels: int) -> None:
+    converted = sum(images.converted for images in sets)
+    if converted:
+        how = (
+            "in colour, and taken as their luma" if channels == 1 else f"gray, and repeated in all {channels} channels"
+        )
+        screen.say(f"{converted} images are {how}")
 
 
 def _prepare(folder: Path, run: "Run", *, force: bool) -> None:

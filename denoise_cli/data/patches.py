@@ -17,16 +17,16 @@ class Patches:
 
     def __init__(self, groups: Sequence[Sequence[Tensor]], side: int, device: torch.device) -> None:
         """``groups`` hold uint8 images (C, H, W) of one C; raises ``InputError`` where one is smaller than ``side``."""
-        for image in (image for group in groups for image in group):
-            if min(image.shape[-2:]) < side:
-                raise InputError(
-                    f"An image of {image.shape[-1]}x{image.shape[-2]} pixels is smaller than the patch of {side}.",
-                    f"Use --patch {min(image.shape[-2:])} or less, or larger images.",
-                )
+        images = [image for group in groups for image in group]
+        small = min(images, key=lambda image: min(image.shape[-2:])).shape[-2:]
+        if min(small) < side:
+            raise InputError(
+                f"An image of {small[1]}x{small[0]} pixels is smaller than the patch of {side}.",
+                f"Use --patch {min(small)} or less, or larger images.",
+            )
         self.side = side
         self.device = device
         self.channels = groups[0][0].shape[0]
-        images = [image for group in groups for image in group]
         self.pixels = torch.cat([image.reshape(-1) for image in images]).to(device)
         sizes = torch.tensor([image.shape[-2:] for image in images])  # (images, 2)
         self.height, self.width = sizes[:, 0], sizes[:, 1]

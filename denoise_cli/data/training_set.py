@@ -28,6 +28,7 @@ class Images:
 
     train: dict[str, list[Tensor]]
     held_out: dict[str, list[Tensor]]  # of the set's own validation part; empty where it has none
+    converted: int = 0  # images that came with another number of channels
 
 
 def load(words: Sequence[str], channels: int, limit: int | None) -> list[Images]:
@@ -73,12 +74,14 @@ def split(sets: Sequence[Images], held_out: int, seed: int) -> tuple[list[list[T
 
 def _load(word: str, channels: int, limit: int | None) -> Images:
     parts: dict[str, dict[str, list[Tensor]]] = {}
+    converted = 0
     for name, pixels in open_source(word, limit=limit):
+        converted += len(pixels) != channels
         part = name.partition("/")[0]
         parts.setdefault(part, {})[name] = [torch.from_numpy(_as_channels(pixels, channels))]
     if "train" in parts:
-        return Images(parts["train"], parts.get("val", {}))
-    return Images({name: image for part in parts.values() for name, image in part.items()}, {})
+        return Images(parts["train"], parts.get("val", {}), converted)
+    return Images({name: image for part in parts.values() for name, image in part.items()}, {}, converted)
 
 
 def _load_pairs(folder: Path, channels: int, limit: int | None) -> Images:

@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import signal
@@ -233,6 +234,65 @@ def test_a_full_disk_while_the_log_is_written(
     monkeypatch.setattr("denoise_cli.training.keeper.discard", lambda folder: None)
     assert _train("--steps", "3", "-o", "run") == 4
     assert "run/log.jsonl cannot be written: No space left on device." in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_full_disk_while_the_state_is_written(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _train("--steps", "4", "-o", "straight") == 0
+    monkeypatch.setattr(loop, "SAVE_SECONDS", 0.0)
+    flushed, room = os.fsync, 8
+
+    def flush(descriptor: int) -> None:
+        nonlocal room
+        room -= 1
+        if room < 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        flushed(descriptor)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", flush)
+        assert _train("--steps", "4", "-o", "run") == 4
+    err = capsys.readouterr().err
+    assert "safetensors cannot be written: the disk is full.\nFree some space" in err
+    step = progress_of(Path("run") / LAST).step
+    assert 0 < step < 4
+    assert [path.name for path in Path("run").iterdir() if path.name.startswith(".")] == []
+    assert _train("--steps", "4", "-o", "run") == 0
+    assert f"going on from step {step}" in capsys.readouterr().err
+    assert _same(Path("run") / BEST, Path("straight") / BEST)
+
+
+def test_gray_images_among_colour_ones_are_named(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number in range(3):
+        picture = cv2.imread(str(here / "photos" / f"{number}.png"), cv2.IMREAD_GRAYSCALE)
+        assert cv2.imwrite(str(here / "photos" / f"{number}.png"), picture)
+    assert _train("--steps", "1", "-o", "run") == 0
+    assert "3 images are gray, and repeated in all 3 channels" in capsys.readouterr().err
+    assert _train("--steps", "1", "-o", "gray", "--set", "channels=1") == 0
+    assert "5 images are in colour, and taken as their luma" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_smaller_parts_give_the_same_weights() -> None:
+    assert _train("--steps", "3", "-o", "whole", "--precision", "float32") == 0
+    assert _train("--steps", "3", "-o", "parts", "--precision", "float32", "--micro-batch", "1") == 0
+    ours, theirs = load_file(Path("parts") / BEST), load_file(Path("whole") / BEST)
+    for key, value in theirs.items():
+        torch.testing.assert_close(ours[key], value, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.usefixtures("here")
+def test_a_gpu_without_memory_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def full(*args: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(loop.Validation, "psnr", full)
+    assert _train("--steps", "1", "-o", "run") == 6
+    err = capsys.readouterr().err
+    assert "Error: the GPU is out of memory." in err
+    assert "bug in denoise" not in err
 
 
 @pytest.mark.usefixtures("here")
