@@ -167,11 +167,10 @@ def train(
 
 def _say_converted(sets: "list[Images]", channels: int) -> None:
     converted = sum(images.converted for images in sets)
-    if converted:
-        how = (
-            "in colour, and taken as their luma" if channels == 1 else f"gray, and repeated in all {channels} channels"
-        )
-        screen.say(f"{converted} images are {how}")
+    if converted and channels == 1:
+        screen.say(f"colour images, taken as their luma: {converted}")
+    elif converted:
+        screen.say(f"gray images, repeated in all {channels} channels: {converted}")
 
 
 def _prepare(folder: Path, run: "Run", *, force: bool) -> None:

@@ -269,9 +269,9 @@ def test_gray_images_among_colour_ones_are_named(here: Path, capsys: pytest.Capt
         picture = cv2.imread(str(here / "photos" / f"{number}.png"), cv2.IMREAD_GRAYSCALE)
         assert cv2.imwrite(str(here / "photos" / f"{number}.png"), picture)
     assert _train("--steps", "1", "-o", "run") == 0
-    assert "3 images are gray, and repeated in all 3 channels" in capsys.readouterr().err
+    assert "gray images, repeated in all 3 channels: 3" in capsys.readouterr().err
     assert _train("--steps", "1", "-o", "gray", "--set", "channels=1") == 0
-    assert "5 images are in colour, and taken as their luma" in capsys.readouterr().err
+    assert "colour images, taken as their luma: 5" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")
