@@ -15,6 +15,7 @@ from denoise_cli.image import Image, Source
 from denoise_cli.inference import tiles
 from denoise_cli.inference.load import load_net
 from denoise_cli.inference.run import Engine, denoise_image
+from denoise_cli.inference.walk import schedule, walk
 from denoise_cli.method import Denoiser, Iterative, Method, Trainable
 from denoise_cli.noise import Pair
 from denoise_cli.shapes import pad_to_multiple
@@ -135,13 +136,34 @@ def test_tiles_equal_the_whole(variant: int) -> None:
     denoiser = make(variant)
     noisy = images(70, 110, denoiser.channels)
     options = settled(variant, noisy)
-    tiling = tiles.plan(70, 110, denoiser, options, side=32)
-    reach = denoiser.reach(options)
-    assert (tiling.side is None) == (reach is None)
-    whole = tiles.denoise(denoiser, noisy, options, None, tiles.Tiling(None, 0))[0]
-    pieces = tiles.denoise(denoiser, noisy, options, None, tiling)[0]
-    assert whole.shape == noisy.shape
+    work = tiles.Work(denoiser, options)
+    tiling = tiles.plan(70, 110, work, side=32)
+    assert (tiling.side is None) == (denoiser.reach(options) is None)
+    whole = denoiser.denoise(pad_to_multiple(noisy, denoiser.stride), options)[..., :70, :110]
+    pieces = tiles.denoise(work, noisy, tiling)[0]
+    assert pieces.shape == noisy.shape
     torch.testing.assert_close(pieces, whole, atol=1e-5, rtol=0)
+
+
+@EACH
+@pytest.mark.parametrize("rows", [1, 13])
+def test_a_walk_equals_the_whole(variant: int, rows: int) -> None:
+    """Row by row, wherever the rows are cut, at no more operations; every convolutional net can be walked."""
+    denoiser = make(variant)
+    noisy = pad_to_multiple(images(70, 40, denoiser.channels), denoiser.stride)
+    options = settled(variant, noisy)
+    way = tiles.traced(tiles.Work(denoiser, options), tuple(noisy.shape), noisy.device)
+    if way is None:
+        assert not isinstance(denoiser, nn.Module) or denoiser.reach(options) is None
+        pytest.skip("cannot be walked")
+    whole = denoiser.denoise(noisy, options)
+    bands = list(walk(way, rows, lambda first, end: noisy[..., first:end, :]))
+    torch.testing.assert_close(torch.cat([band[0] for _, band in bands], dim=-2), whole, atol=1e-5, rtol=0)
+    assert [first for first, _ in bands] == sorted({first for first, _ in bands})
+    made = [0] * len(way.nodes)
+    for piece in (piece for pieces in schedule(way, rows) for piece in pieces):
+        made[piece.place] += piece.end - piece.first
+    assert all(count <= node.height for count, node in zip(made, way.nodes, strict=True))
 
 
 @EACH

@@ -74,14 +74,16 @@ def answer(engine: Engine, image: Image) -> Answer:
         check_size(asked.sigma_map, image)
     source = image if asked.box is None else image.cut(asked.box)
     noisy = torch.from_numpy(image.pixels)[None].to(engine.device)
-    estimates, counts = _within_memory(engine, noisy)
-    if not all(torch.isfinite(estimate).all() for estimate in estimates):
-        estimates, counts = _within_memory(replace(engine, dtype=torch.float32), noisy)
-        if not all(torch.isfinite(estimate).all() for estimate in estimates):
+    try:
+        estimates, counts = _within_memory(engine, noisy)
+    except ArithmeticError:
+        try:
+            estimates, counts = _within_memory(replace(engine, dtype=torch.float32), noisy)
+        except ArithmeticError as error:
             raise DenoiseError(
                 f"{image.source.name}: the result is not finite, in float32 either.",
                 "The weights do not suit this image: choose others with --model.",
-            )
+            ) from error
     if counts is None and isinstance(engine.denoiser, Iterative):
         counts = (engine.options.iters,)
     return Answer([source.with_pixels(estimate[0].float().cpu().numpy()) for estimate in estimates], counts)
@@ -109,10 +111,7 @@ def _denoise(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[int, ..
         denoiser = Told.by(denoiser)
         taken = denoiser.join(taken, asked.sigma_map)
     options = denoiser.settle(noisy, engine.options)
-    with (
-        torch.inference_mode(),
-        torch.autocast(engine.device.type, engine.dtype, enabled=engine.dtype != torch.float32),
-    ):
+    with torch.inference_mode():
         estimates, counts = _answer(engine, denoiser, taken, options)
     if isinstance(denoiser, Told):
         estimates = [denoiser.part(estimate)[0] for estimate in estimates]
@@ -130,7 +129,8 @@ def _answer(
     if asked.until_converged:
         assert isinstance(denoiser, Unending)
         small = height * width <= DIRECT and engine.tile is None
-        count, estimate = converge(denoiser, image if small else samples(image, denoiser.stride), options)
+        with torch.autocast(engine.device.type, engine.dtype, enabled=engine.dtype != torch.float32):
+            count, estimate = converge(denoiser, image if small else samples(image, denoiser.stride), options)
         counts = (count,)
         if small and asked.box is None and not asked.every_turn:
             return [estimate], counts
@@ -140,22 +140,20 @@ def _answer(
         box = None if asked.box is None else turn_box(asked.box, height, width, way)
         found = [turn_back(part, way) for part in _part(engine, denoiser, turn(image, way), options, counts, box)]
         sums = [one + other for one, other in zip(sums, found, strict=True)] if sums else found
-    return [total / len(ways) for total in sums], counts
+    return [total / len(ways) for total in sums] if len(ways) > 1 else sums, counts
 
 
 def _part(
     engine: Engine, denoiser: Denoiser, image: Tensor, options: Any, counts: tuple[int, ...] | None, box: Box | None
 ) -> list[Tensor]:
     """The estimates within ``box``, the same as those of the whole image, at the cost of the box and its margin."""
-    last = options if counts is None else replace(options, iters=counts[-1])
-    reach, (height, width) = denoiser.reach(last), image.shape[-2:]
-    left, top = 0, 0
+    work = tiles.Work(denoiser, options, counts, engine.dtype)
+    reach, left, top = work.reach, 0, 0
     if box is not None and reach is not None:
         left, top = (max(0, start - reach) // denoiser.stride * denoiser.stride for start in box[:2])
         image = image[..., top : box.top + box.height + reach, left : box.left + box.width + reach]
-        height, width = image.shape[-2:]
-    tiling = tiles.plan(height, width, denoiser, last, engine.tile)
-    estimates = tiles.denoise(denoiser, image, options, counts, tiling)
+    height, width = image.shape[-2:]
+    estimates = tiles.denoise(work, image, tiles.plan(height, width, work, engine.tile, engine.device))
     if box is None:
         return estimates
     rows = slice(box.top - top, box.top - top + box.height)

@@ -10,12 +10,12 @@ TURNS = tuple(range(8))  # bit 4: rows become columns, first of all; bit 2: upsi
 def turn(image: Tensor, way: int) -> Tensor:
     """``image`` (N, C, H, W) in one of the eight ways; 0 leaves it as it is."""
     upright = image.transpose(-1, -2) if way & 4 else image
-    return upright.flip(_mirrored(way)).contiguous()
+    return upright.flip(_mirrored(way)).contiguous() if way else image
 
 
 def turn_back(image: Tensor, way: int) -> Tensor:
     """What ``turn`` was given."""
-    upright = image.flip(_mirrored(way))
+    upright = image.flip(_mirrored(way)) if way else image
     return upright.transpose(-1, -2) if way & 4 else upright
 
 

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from denoise_cli.layers.local import locally
+
 _DENSITY = (2.0, 4)  # sigma and radius of the window in which neighbours of the same extreme are counted, pixels
 _FILLING = ((0.5, 2), (1.2, 3), (2.5, 7))  # sigma and radius of the windows that fill a hole, narrow ones first
 _SHARE_LIMIT = 0.95  # a share of 1 would leave nothing to fill from
@@ -38,6 +40,10 @@ def impulse_share(noisy: Tensor) -> Tensor:
 
 def find_impulses(noisy: Tensor, share: Tensor | float) -> Tensor:
     """Where the impulses are, (N, 1, H, W) of bool, in images (N, C, H, W) with ``share`` of them, (N, 1, 1, 1)."""
+    return locally(_find, FIND_RADIUS, noisy, share)
+
+
+def _find(noisy: Tensor, share: Tensor | float) -> Tensor:
     found = torch.zeros_like(noisy[:, :1], dtype=torch.bool)
     weight = _sums(torch.ones_like(noisy[:1, :1], dtype=torch.float32), *_DENSITY, hollow=True)
     for extreme in _extremes(noisy):
@@ -53,6 +59,10 @@ def fill(image: Tensor, known: Tensor) -> Tensor:
     Normalised convolution with a Gaussian, in a wider window where the narrower one holds no known pixel; 0.5 where the
     widest holds none. Knutsson, Westin, "Normalized and Differential Convolution", CVPR 1993, equation 1.
     """
+    return locally(_fill, FILL_RADIUS, image, known)
+
+
+def _fill(image: Tensor, known: Tensor) -> Tensor:
     weight = known.float()
     channels = image.shape[1]
     signal = torch.cat((image * weight, weight), dim=1)  # (N, C + 1, H, W)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoise_cli.layers.local import locally
+
 
 class Involution(nn.Module):
     """(N, features, H, W) to the same: kernels are ``span(ReLU(BN(reduce(x))))``, what lies outside counts as 0.
@@ -27,6 +29,9 @@ class Involution(nn.Module):
             self.span.bias[side * side // 2] = 1
 
     def forward(self, features: Tensor) -> Tensor:
+        return locally(self._involve, self.side // 2, features)
+
+    def _involve(self, features: Tensor) -> Tensor:
         kernels = self.span(self.reduce(features))  # (N, side * side, H, W)
         padded = functional.pad(features, (self.side // 2,) * 4)
         height, width = features.shape[-2:]

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoise_cli.layers.local import locally
+
 _AT_ONCE = {"cpu": 1 << 16, "cuda": 1 << 23}  # values in a band of rows; on a CPU its planes stay in the cache
 
 
@@ -20,10 +22,14 @@ class MedianLayer(nn.Module):
         self.side = side
 
     def forward(self, features: Tensor) -> Tensor:
-        radius = self.side // 2
-        mode = "reflect" if min(features.shape[-2:]) > radius else "replicate"
-        padded = functional.pad(features, (radius,) * 4, mode=mode)
-        return _Median.apply(padded, self.side)  # type: ignore[no-any-return, no-untyped-call]
+        return locally(_medians, self.side // 2, features, self.side)
+
+
+def _medians(features: Tensor, side: int) -> Tensor:
+    radius = side // 2
+    mode = "reflect" if min(features.shape[-2:]) > radius else "replicate"
+    padded = functional.pad(features, (radius,) * 4, mode=mode)
+    return _Median.apply(padded, side)  # type: ignore[no-any-return, no-untyped-call]
 
 
 class _Median(torch.autograd.Function):

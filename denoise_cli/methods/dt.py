@@ -17,6 +17,7 @@ from denoise_cli import losses
 from denoise_cli.errors import UsageError, did_you_mean
 from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share
 from denoise_cli.layers.involution import Involution
+from denoise_cli.layers.local import locally
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.layers.residual import ResidualBlock, conv3x3, head
 from denoise_cli.losses.sequence import similarity
@@ -115,7 +116,8 @@ class DeepThinking(nn.Module):
         """The states after each iteration, without end, from noisy images (N, C, H, W)."""
         if self.config.recall == "noisy":
             return self._think_noisy(noisy)
-        share = impulse_share(noisy) if options.share is None else torch.full_like(noisy[:, :1, :1, :1], options.share)
+        given = torch.full((len(noisy), 1, 1, 1), options.share or 0.0, device=noisy.device)
+        share = impulse_share(noisy) if options.share is None else given
         return self._think_impulses(noisy, share, _sweeps(share))
 
     def _think_noisy(self, noisy: Tensor) -> Iterator[State]:
@@ -135,11 +137,11 @@ class DeepThinking(nn.Module):
         sign a net without biases can tell them apart.
         """
         impulses = find_impulses(noisy, share)
-        spread = _spread(noisy)
+        numbers = torch.arange(noisy.shape[-2], device=noisy.device)[:, None]  # of the rows
         estimate = fill(noisy, ~impulses)
         state = None
         for turn in turns:
-            unknown = impulses & ((spread * turn.groups).floor() == turn.group)
+            unknown = locally(_asked, 0, impulses, numbers, turn)
             base = fill(estimate, ~unknown)
             seen = (base + 1) / 2
             thought, answer = self(state, torch.where(unknown, -seen, seen))
@@ -251,19 +253,19 @@ def _draw(recipe: Progressive, generator: Generator) -> tuple[int, int]:
     return free, 1 + int(torch.randint(recipe.max_iters, (), generator=generator))
 
 
-def _spread(image: Tensor) -> Tensor:
-    """Numbers in [0, 1) for every pixel (1, 1, H, W), so that any band of them is spread evenly over space.
+def _asked(impulses: Tensor, numbers: Tensor, turn: Turn) -> Tensor:
+    """Those of the ``impulses`` (N, 1, H, W) that are in the group whose turn it is; the rows have ``numbers`` (H, 1).
 
-    The ordered-dither matrix of B. E. Bayer, "An optimum method for two-level rendition of continuous-tone pictures",
-    ICC 1973, repeated every 8 pixels: the same wherever a tile is cut.
+    Every group is spread evenly over space by the ordered-dither matrix of B. E. Bayer, "An optimum method for
+    two-level rendition of continuous-tone pictures", ICC 1973, repeated every 8 pixels: the same wherever it is cut.
     """
-    height, width = image.shape[-2:]
-    matrix = torch.zeros((1, 1), device=image.device)
+    matrix = torch.zeros((1, 1), device=impulses.device)
     for _ in range(3):
         quarter = 4 * matrix
         matrix = torch.cat((torch.cat((quarter, quarter + 2), 1), torch.cat((quarter + 3, quarter + 1), 1)), 0)
-    down, across = -(-height // 8), -(-width // 8)
-    return (matrix / 64).repeat(down, across)[None, None, :height, :width]
+    spread = matrix.div(64).repeat(1, -(-impulses.shape[-1] // 8))[:, : impulses.shape[-1]]  # (8, W)
+    chosen = (spread * turn.groups).floor() == turn.group  # (N or 1, 1, 8, W)
+    return impulses & chosen.index_select(-2, numbers[:, 0] % 8)
 
 
 METHOD = Method(

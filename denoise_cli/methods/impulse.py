@@ -16,6 +16,7 @@ from denoise_cli.layers.impulses import (
     impulse_share,
     salt_and_pepper,
 )
+from denoise_cli.layers.local import locally
 from denoise_cli.method import Method
 
 _LEAST_SHARE = 0.002  # of impulses in a channel alone
@@ -53,13 +54,17 @@ class Impulse:
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
-        images = _split(noisy) if options.apart else noisy
-        share = impulse_share(images) if options.share is None else options.share
-        return fill(images, ~find_impulses(images, share)).clamp(0, 1).reshape(noisy.shape)
+        return locally(_filled, self.reach(options), noisy, options)
 
     def reach(self, options: Options) -> int:
         """The widest window of the filling, from a pixel whose being an impulse depends on its own window."""
         return FILL_RADIUS + FIND_RADIUS
+
+
+def _filled(noisy: Tensor, options: Options) -> Tensor:
+    images = _split(noisy) if options.apart else noisy
+    share = impulse_share(images) if options.share is None else options.share
+    return fill(images, ~find_impulses(images, share)).clamp(0, 1).reshape(noisy.shape)
 
 
 def _split(image: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from denoise_cli.errors import UsageError
+from denoise_cli.layers.local import locally
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.method import Method
 
@@ -44,18 +45,21 @@ class Median:
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
-        side = options.window
-        if side <= _NETWORK:
-            return MedianLayer(side)(noisy).clamp(0, 1)  # type: ignore[no-any-return]
-        radius = side // 2
-        mode = "reflect" if min(noisy.shape[-2:]) > radius else "replicate"
-        padded = functional.pad(noisy, (radius,) * 4, mode=mode)
-        windows = padded.unfold(2, side, 1).unfold(3, side, 1).flatten(4)  # (N, C, H, W, side * side)
-        return windows.median(dim=4).values.clamp(0, 1)
+        return locally(_medians, options.window // 2, noisy, options.window)
 
     def reach(self, options: Options) -> int:
         """Half the window."""
         return options.window // 2
+
+
+def _medians(noisy: Tensor, side: int) -> Tensor:
+    if side <= _NETWORK:
+        return MedianLayer(side)(noisy).clamp(0, 1)  # type: ignore[no-any-return]
+    radius = side // 2
+    mode = "reflect" if min(noisy.shape[-2:]) > radius else "replicate"
+    padded = functional.pad(noisy, (radius,) * 4, mode=mode)
+    windows = padded.unfold(2, side, 1).unfold(3, side, 1).flatten(4)  # (N, C, H, W, side * side)
+    return windows.median(dim=4).values.clamp(0, 1)
 
 
 METHOD = Method(

@@ -37,17 +37,18 @@ class Shifts:
 def test_joined_tiles_are_the_whole(stride: int, reach: int, size: tuple[int, int]) -> None:
     noisy = torch.rand((1, 1, *size), generator=torch.Generator().manual_seed(0))
     denoiser = Shifts(stride, reach)
-    tiling = tiles.plan(*size, denoiser, None, side=30)
+    work = tiles.Work(denoiser, None)
+    tiling = tiles.plan(*size, work, side=30)
     assert tiling.side is not None and tiling.side % stride == 0 and tiling.margin >= reach
-    (joined,) = tiles.denoise(denoiser, noisy, None, None, tiling)
+    (joined,) = tiles.denoise(work, noisy, tiling)
     assert denoiser.largest <= tiling.side + 2 * tiling.margin + stride
-    (whole,) = tiles.denoise(denoiser, noisy, None, None, tiles.Tiling(None, 0))
+    (whole,) = tiles.denoise(work, noisy, tiles.Tiling(None, 0))
     assert torch.equal(joined, whole)
 
 
 def test_when_images_are_cut() -> None:
     side = int(tiles.WHOLE**0.5)
-    assert tiles.plan(side, side, Shifts(1, 5), None).side is None
-    assert tiles.plan(4 * side, side, Shifts(1, 5), None) == tiles.Tiling(1024, 5)
-    assert tiles.plan(4 * side, side, Shifts(8, 700), None) == tiles.Tiling(1400, 704)
-    assert tiles.plan(4 * side, side, Shifts(1, None), None, side=64).side is None
+    assert tiles.plan(side, side, tiles.Work(Shifts(1, 5), None)).side is None
+    assert tiles.plan(4 * side, side, tiles.Work(Shifts(1, 5), None)) == tiles.Tiling(1024, 5)
+    assert tiles.plan(4 * side, side, tiles.Work(Shifts(8, 700), None)) == tiles.Tiling(1400, 704)
+    assert tiles.plan(4 * side, side, tiles.Work(Shifts(1, None), None), side=64).side is None

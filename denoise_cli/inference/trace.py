@@ -1,0 +1,122 @@
+"""What a net does to an image, written down without doing it: which images come up on the way, each made of others."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from denoise_cli.inference.row_rules import Node, given, swap, understand
+
+# fmt: off
+_OPERATORS = (
+    "add", "and", "eq", "ge", "getitem", "gt", "invert", "le", "lt", "mul", "ne", "neg", "or", "pow", "radd", "rmul",
+    "rsub", "rtruediv", "sub", "truediv",
+)
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Trace:
+    """All images that are needed, each after those that it is made of; the first is the noisy one."""
+
+    nodes: list[Node]
+    outputs: list[Node]
+
+    @property
+    def macs(self) -> int:
+        """Multiplications with weights, in all."""
+        return sum(node.rule.macs * node.height for node in self.nodes)
+
+
+def trace(
+    function: Callable[[Any], Sequence[Any]], shape: Sequence[int], device: torch.device, dtype: torch.dtype
+) -> Trace:
+    """What ``function`` does to images (N, C, H, W), float32, of ``shape``, with the convolutions in ``dtype``.
+
+    Raises ``NotImplementedError`` where it does something of which it is not known which rows it looks at.
+    """
+    source = given(shape, torch.float32)
+    outputs = [output.node for output in function(_Image(source, device, dtype))]
+    if source in outputs:
+        raise NotImplementedError("nothing is done to it")
+    return _needed(source, outputs)
+
+
+class _Image:
+    """Stands for an image of a tensor's shape; what is done to it is written down, by ``__torch_function__``."""
+
+    def __init__(self, node: Node, device: torch.device, computed: torch.dtype) -> None:
+        self.node, self.device, self._computed = node, device, computed
+
+    @property
+    def shape(self) -> torch.Size:
+        return torch.Size(self.node.shape)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return self.node.dtype
+
+    @property
+    def ndim(self) -> int:
+        return len(self.node.shape)
+
+    def dim(self) -> int:
+        return self.ndim
+
+    def __len__(self) -> int:
+        return self.node.shape[0]
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(Tensor, name)
+        if not callable(method):
+            raise NotImplementedError(f"{name!r} of an image that is not there")
+        return lambda *arguments, **named: self._record(method, (self, *arguments), named)
+
+    @classmethod
+    def __torch_function__(cls, function: Any, types: Any, arguments: Any = (), named: Any = None) -> "_Image":
+        images: list[_Image] = []
+        swap(arguments, lambda leaf: images.append(leaf) if isinstance(leaf, _Image) else None)
+        if not images:
+            raise NotImplementedError(f"{function.__name__!r} takes an image by name")
+        return images[0]._record(function, arguments, named or {})
+
+    def _record(self, function: Any, arguments: Any, named: dict[str, Any]) -> "_Image":
+        name = function.__name__
+        in_place = bool(named.get("inplace")) or (name.endswith("_") and not name.endswith("__"))
+        if name.endswith("_") and in_place:
+            function = getattr(Tensor, name[:-1])
+        nodes = swap(arguments, lambda leaf: leaf.node if isinstance(leaf, _Image) else leaf)
+        others = {key: value for key, value in named.items() if key != "inplace"}
+        made = understand(function, nodes, others, self._computed)
+        if not in_place:
+            return _Image(made, self.device, self._computed)
+        arguments[0].node = made
+        return arguments[0]  # type: ignore[no-any-return]
+
+
+def _operator(name: str) -> Any:
+    method = getattr(Tensor, name)
+    return lambda self, *arguments: self._record(method, (self, *arguments), {})
+
+
+for _name in _OPERATORS:
+    setattr(_Image, f"__{_name}__", _operator(f"__{_name}__"))
+
+
+def _needed(source: Node, outputs: list[Node]) -> Trace:
+    """The images that the outputs are made of, in order, each told who reads it."""
+    order: dict[Node, None] = {source: None}
+    waiting = list(reversed(outputs))
+    while waiting:
+        node = waiting[-1]
+        missing = [other for other in node.inputs if other not in order]
+        if missing and node not in order:
+            waiting += reversed(missing)
+            continue
+        order.setdefault(waiting.pop())
+    for node in order:
+        for other in dict.fromkeys(node.inputs):
+            other.readers.append(node)
+    return Trace(list(order), outputs)

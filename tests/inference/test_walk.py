@@ -1,0 +1,144 @@
+"""Nets walked down an image a few rows at a time."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from denoise_cli.inference.trace import Trace, trace
+from denoise_cli.inference.walk import memory, schedule, walk
+from denoise_cli.layers.local import locally
+
+Net = Callable[[Any], Any]
+CPU = torch.device("cpu")
+
+
+def noisy(*shape: int) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+
+
+def traced(net: Net, shape: tuple[int, ...], dtype: torch.dtype = torch.float32) -> Trace:
+    return trace(lambda image: [net(image)], shape, CPU, dtype)
+
+
+def walked(net: Net, image: Tensor, rows: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    way = traced(net, tuple(image.shape), dtype)
+    return torch.cat([bands[0] for _, bands in walk(way, rows, lambda first, end: image[..., first:end, :])], dim=-2)
+
+
+def layer(kind: type[nn.Module], *sizes: Any, **named: Any) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return kind(*sizes, **named).requires_grad_(False)
+
+
+def _shifted_sum(image: Tensor) -> Tensor:
+    padded = functional.pad(image, (2, 2, 2, 2))
+    return padded[..., 4:, 2:-2] + padded[..., :-4, 4:]
+
+
+def _mirrored(image: Any) -> Any:
+    places = torch.arange(-3, image.shape[-2] + 3).abs()
+    last = image.shape[-2] - 1
+    rows = torch.where(places > last, 2 * last - places, places)
+    return layer(nn.Conv2d, 3, 2, 3)(image[:, :, rows])[..., 2:-2, 1:]
+
+
+NETS: dict[str, Net] = {
+    "a convolution with holes": layer(nn.Conv2d, 3, 4, 3, dilation=4, padding=4),
+    "an even kernel without padding": layer(nn.Conv2d, 3, 4, (4, 3)),
+    "strides": nn.Sequential(
+        layer(nn.Conv2d, 3, 4, 5, stride=2, padding=2), layer(nn.Conv2d, 4, 4, 3, stride=2, padding=1)
+    ),
+    "strides back": nn.Sequential(
+        layer(nn.Conv2d, 3, 4, 5, stride=2, padding=2),
+        layer(nn.ConvTranspose2d, 4, 3, 5, stride=2, padding=2, output_padding=1),
+        layer(nn.ConvTranspose2d, 3, 2, 4, stride=2, padding=1),
+    ),
+    "pools and shuffles": nn.Sequential(
+        nn.AvgPool2d(2), layer(nn.Conv2d, 3, 8, 3, padding=1), nn.PixelShuffle(2), nn.PixelUnshuffle(4)
+    ),
+    "a local function": lambda image: locally(_shifted_sum, 2, image * 2) - image,
+    "mirrored rows": _mirrored,
+    "what lies beside": lambda image: image.mean(dim=1, keepdim=True) + torch.arange(24.0)[:, None],
+    "in place": lambda image: functional.relu(image - 0.5).add_(image).relu_() + image,
+}
+
+
+@pytest.mark.parametrize("rows", [1, 3, 8, 24])
+@pytest.mark.parametrize("name", NETS)
+def test_rows_joined_are_the_whole(name: str, rows: int) -> None:
+    image = noisy(2, 3, 24, 20)
+    whole = NETS[name](image.clone())
+    torch.testing.assert_close(walked(NETS[name], image, rows), whole, atol=1e-5, rtol=0)
+
+
+def test_the_image_stays_as_it_was() -> None:
+    image = noisy(1, 3, 24, 20)
+    before = image.clone()
+    walked(lambda traced: (traced.relu() - 1).relu_(), image, 5)
+    walked(lambda traced: traced.relu_() * 2, image, 5)
+    assert torch.equal(image, before)
+
+
+def test_precision_of_the_convolutions() -> None:
+    net, image = layer(nn.Conv2d, 3, 4, 3, padding=1), noisy(1, 3, 24, 20)
+    rows = walked(net, image, 4, torch.bfloat16)
+    assert rows.dtype == torch.bfloat16
+    with torch.autocast("cpu", torch.bfloat16):
+        torch.testing.assert_close(rows, net(image), atol=0.01, rtol=0.01)
+
+
+def test_several_outputs_come_together() -> None:
+    first, second = (layer(nn.Conv2d, 3, 3, size, padding=size // 2) for size in (3, 5))
+    image = noisy(1, 3, 24, 20)
+    way = trace(lambda rows: [first(rows), second(first(rows))], image.shape, CPU, torch.float32)
+    bands = list(walk(way, 4, lambda begin, end: image[..., begin:end, :]))
+    for index, whole in enumerate((first(image), second(first(image)))):
+        torch.testing.assert_close(torch.cat([parts[index] for _, parts in bands], dim=-2), whole)
+    assert [begin for begin, _ in bands][:3] == [0, bands[0][1][0].shape[-2], sum(b[0].shape[-2] for _, b in bands[:2])]
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        lambda image: image - image.mean(),
+        lambda image: image.flip(2),
+        lambda image: image.sum(dim=2, keepdim=True),
+        lambda image: functional.interpolate(image, scale_factor=2),
+        lambda image: torch.cat((image, image), dim=2),
+        lambda image: image[:, :, ::2],
+        lambda image: image + functional.avg_pool2d(image, 2),
+        lambda image: image,
+        lambda image: image if image.is_cuda else image * 2,
+    ],
+)
+def test_what_is_not_known_to_look_at_few_rows_is_refused(net: Net) -> None:
+    with pytest.raises(NotImplementedError):
+        traced(net, (1, 3, 24, 20))
+
+
+def test_memory_does_not_grow_with_the_height() -> None:
+    net = nn.Sequential(*(layer(nn.Conv2d, 3, 3, 3, padding=1) for _ in range(5)))
+    low, high = (memory(traced(net, (1, 3, height, 100)), 4) for height in (100, 1000))
+    assert low == high < memory(traced(net, (1, 3, 100, 200)), 4)
+    assert high < 4 * 3 * 100 * (5 * 2 + 4 * 4)  # two rows of each layer, and those at work
+
+
+def test_nothing_is_made_before_it_is_needed() -> None:
+    net = nn.Sequential(*(layer(nn.Conv2d, 3, 3, 3, padding=1) for _ in range(5)))
+    steps = list(schedule(traced(net, (1, 3, 40, 8)), 4))
+    assert max(piece.end - piece.first for pieces in steps for piece in pieces) == 4
+    assert sum(piece.end - piece.first for pieces in steps for piece in pieces) == 5 * 40
+
+
+def test_what_nobody_asks_for_is_not_made() -> None:
+    def net(image: Any) -> Any:
+        layer(nn.Conv2d, 3, 3, 3)(image)
+        return image * 2
+
+    assert traced(net, (1, 3, 24, 20)).macs == 0
+    assert traced(layer(nn.Conv2d, 3, 4, 3, padding=1), (1, 3, 24, 20)).macs == 24 * 20 * 3 * 4 * 9
