@@ -2,7 +2,6 @@
 
 import errno
 import os
-import signal
 import sys
 import traceback
 from typing import Annotated, Any
@@ -136,9 +135,7 @@ def _flags_first(argv: list[str]) -> list[str]:
 
 
 def entry() -> None:
-    """The console script."""
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, _terminate)
+    """Run ``main`` as a process of its own: flush what it wrote, and leave with its exit code."""
     code = main()
     try:
         sys.stdout.flush()
@@ -149,10 +146,6 @@ def entry() -> None:
         screen.complain(f"Error: stdout cannot be written to: {error.strerror}.")
         code = code or OutputError.exit_code
     sys.exit(code)
-
-
-def _terminate(number: int, frame: object) -> None:
-    sys.exit(143)
 
 
 def _silence_stdout() -> None:

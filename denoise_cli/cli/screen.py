@@ -58,10 +58,18 @@ def reset() -> None:
     err.cache_clear()
 
 
+def printable(message: str) -> str:
+    """``message`` with escapes for what a terminal would obey or cannot show, as names of files may hold."""
+    if message.replace("\n", "").isprintable():
+        return message
+    shown = (letter if letter.isprintable() or letter == "\n" else ascii(letter)[1:-1] for letter in message)
+    return "".join(shown)
+
+
 def say(message: str) -> None:
     """A line on stderr, unless only errors are wanted."""
     if not _volume.quiet:
-        err().print(message, markup=False, highlight=False, soft_wrap=True)
+        err().print(printable(message), markup=False, highlight=False, soft_wrap=True)
 
 
 def detail(message: str) -> None:
@@ -72,7 +80,7 @@ def detail(message: str) -> None:
 
 def complain(message: str) -> None:
     """An error on stderr, always."""
-    err().print(message, markup=False, highlight=False, soft_wrap=True, style="red")
+    err().print(printable(message), markup=False, highlight=False, soft_wrap=True, style="red")
 
 
 def emit(line: str) -> None:
@@ -102,7 +110,7 @@ class Bar:
     def say(self, message: str) -> None:
         """A line above the bar."""
         if not _volume.quiet:
-            self.progress.console.print(message, markup=False, highlight=False, soft_wrap=True)
+            self.progress.console.print(printable(message), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

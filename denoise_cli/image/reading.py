@@ -108,7 +108,10 @@ def _decoded(data: bytes, name: str, max_pixels: int, *, every: bool) -> list[Im
     if format is None:
         raise _no_image(name)
     try:
-        return [_upright(image) for image in _DECODERS[format](data, name, max_pixels, every)]
+        images = [_upright(image) for image in _DECODERS[format](data, name, max_pixels, every)]
+        if not images:
+            raise ValueError("it holds no picture")
+        return images
     except DenoiseError:
         raise
     except MemoryError as error:

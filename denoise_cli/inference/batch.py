@@ -1,6 +1,7 @@
 """Many files as one job: what is done already is skipped, what is written is noted first, nothing is overwritten."""
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +76,7 @@ class Batch:
         content, ours = digest(data), frozenset[Path]()
         compared = job.comparison is not None and job.comparison.exists()
         if not self.force:
-            there = [path for path in job.paths if path.exists() or path.is_symlink()]
+            there = [path for path in job.paths if os.path.lexists(path)]
             made = [path for path in there if self._is_done(job, path, content)]
             if job.paths and len(made) == len(job.paths) and (compared or job.comparison is None):
                 return None

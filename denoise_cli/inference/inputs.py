@@ -180,11 +180,11 @@ def _inside(root: str, folder: str) -> Iterator[tuple[str, bool]]:
     place = _join(root, folder)
     try:
         with os.scandir(place) as entries:
-            found = sorted((entry.name, entry.is_dir(), entry.is_symlink()) for entry in entries)
+            found = sorted((entry.name, entry.is_symlink(), entry.is_dir(follow_symlinks=False)) for entry in entries)
     except OSError as error:
         raise InputError(f"The folder {place!r} cannot be listed: {error.strerror}.") from error
-    for name, is_folder, is_link in found:
-        if not name.startswith(".") and not (is_folder and is_link):
+    for name, is_link, is_folder in found:
+        if not name.startswith(".") and not (is_link and os.path.isdir(_join(place, name))):  # noqa: PTH112
             yield _join(folder, name), is_folder
 
 

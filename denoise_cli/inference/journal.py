@@ -106,7 +106,7 @@ class Journal:
                 str(key): Entry(str(record["settings"]), str(record["content"]), str(result))
                 for key, result in record["results"].items()
             }
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             if line.endswith(b"\n"):
                 self._position += len(line)  # half a line, or a failure; else somebody is still writing it
             return

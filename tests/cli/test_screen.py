@@ -40,3 +40,8 @@ def test_the_volume(capsys: Caught, quiet: bool, verbose: bool, heard: list[str]
     assert out == "product [bold]" + "x" * 300 + "\n"
     assert err.split() == heard
     assert screen.quiet() is quiet
+
+
+def test_what_a_terminal_would_obey_is_spelt_out() -> None:
+    assert screen.printable("a\nb \u00e9 \u65e5") == "a\nb \u00e9 \u65e5"
+    assert screen.printable("\x1b[31m \udcff\r") == "\\x1b[31m \\udcff\\r"
