@@ -53,7 +53,7 @@ def run_trial(trial: Trial, data: Path, denoise: Denoise, device: torch.device, 
 
 def _batches(trial: Trial, data: Path, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     noise = parse(trial.noise)
-    for shape, items in groupby(_images(trial.images, data), key=lambda item: item[1].shape):
+    for shape, items in groupby(images(trial.images, data), key=lambda item: item[1].shape):
         batch: list[tuple[Tensor, Tensor]] = []
         for name, clean in items:
             noisy = noise(clean[None], seeds.generator(trial.seed, "bench", trial.noise, name)).noisy[0]
@@ -65,7 +65,8 @@ def _batches(trial: Trial, data: Path, device: torch.device) -> Iterator[tuple[T
             yield _stack(batch, device)
 
 
-def _images(name: str, data: Path) -> Iterator[tuple[str, Tensor]]:
+def images(name: str, data: Path) -> Iterator[tuple[str, Tensor]]:
+    """The names and the clean pixels (C, H, W) of the set ``name``, a folder below ``data``; raises ``InputError``."""
     folder = data / name
     if not folder.exists():
         raise InputError(

@@ -118,3 +118,68 @@ def paper(
     else:
         write_atomically(output, page.encode(), force=True)
         screen.emit(str(output))
+
+
+@bench.command("fit")
+def fit(
+    data: Annotated[Path, typer.Option("--data", envvar="DENOISE_DATA", help="Folder with set12 and cbsd68.")] = Path(
+        "data"
+    ),
+    each: Annotated[int, typer.Option("--limit", min=1, help="Images of each set for the rules of stopping.")] = 12,
+    fast: Annotated[int, typer.Option("--limit-speed", min=1, help="Images of each set for the speed.")] = 1,
+    side: Annotated[int, typer.Option("--crop", min=8, help="Side of the middle of the image that is fitted.")] = 128,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the page here, anew after each fit.")
+    ] = None,
+    device: flags.Device = "auto",
+    quiet: flags.Quiet = False,
+) -> None:
+    """Fit deep image priors: what stopping by itself loses, and what each idea bought in seconds and dB.
+
+    Example: `denoise bench fit --data data/ -o docs/zero-shot.md`
+    """
+    from denoise_cli import device as devices
+    from denoise_cli.bench.zero_shot import Page
+    from denoise_cli.files import write_atomically
+
+    where = devices.pick(device)
+    devices.keep_memory()
+    page = Page(data, side, each, fast, where)
+    for told in page.fill():
+        screen.say(told)
+        if output is not None:
+            write_atomically(output, str(page).encode(), force=True)
+    screen.emit(str(page) if output is None else str(output))
+
+
+@bench.command("padding")
+def padding(
+    data: Annotated[Path, typer.Option("--data", envvar="DENOISE_DATA", help="Folder with cifar10-subset.")] = Path(
+        "data"
+    ),
+    count: Annotated[int, typer.Option("--limit", min=1, help="Test images.")] = 15,
+    runs: Annotated[int, typer.Option("--seeds", min=1, help="Seeds of weights and noise.")] = 3,
+    ours: Annotated[bool, typer.Option("--ours", help="Only the default way of fitting, not the paper's.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the page here, anew after each fit.")
+    ] = None,
+    device: flags.Device = "auto",
+    quiet: flags.Quiet = False,
+) -> None:
+    """Fit the recurrent autoencoder with and without borders: Table II of the padding paper.
+
+    Example: `denoise bench padding --data data/ -o docs/padding.md`
+    """
+    from denoise_cli import device as devices
+    from denoise_cli.bench.padding import WAYS, measure, page
+    from denoise_cli.files import write_atomically
+
+    where = devices.pick(device)
+    devices.keep_memory()
+    scores = []
+    for score in measure(data, list(WAYS)[: 1 if ours else None], count, runs, where):
+        scores.append(score)
+        screen.say(f"{score.way}, {score.padding}, seed {score.seed}: {score.whole:.3f}, centre {score.centre:.3f}")
+        if output is not None:
+            write_atomically(output, page(scores).encode(), force=True)
+    screen.emit(page(scores) if output is None else str(output))

@@ -15,7 +15,7 @@ def fit_rnn(
     ] = None,
     carry: Annotated[float | None, typer.Option(help="Share of the hidden state kept from step to step.")] = None,
     unroll: Annotated[int | None, typer.Option(help="Time steps within one step of the optimiser.")] = None,
-    optimiser: Annotated[str | None, typer.Option(help="muon (default), adam, or descent: plain gradients.")] = None,
+    optimiser: Annotated[str | None, typer.Option(help="adam (default), muon, or descent: plain gradients.")] = None,
     rate: fit.Rate = None,
     average: Annotated[float | None, typer.Option(help="Decay of the mean of the outputs; 0: none.")] = None,
     pad: fit.Pad = None,

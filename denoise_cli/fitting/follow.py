@@ -45,7 +45,7 @@ def follow(
     _check(noisy, options)
     began, message = time.monotonic(), ""
     for _ in range(_ATTEMPTS):
-        kept = _Kept(stopping.rule(options.stop))
+        kept = Kept(stopping.rule(options.stop))
         first: float | None = None
         for step in _with_gradients(fitter, noisy, options):
             if first is None:
@@ -91,8 +91,8 @@ def answers(fitter: Fitter, noisy: Tensor, options: Any, counts: tuple[int, ...]
     return [found[count] for count in counts]
 
 
-class _Kept:
-    """The best step so far, image by image."""
+class Kept:
+    """The best step so far by a rule, image by image."""
 
     def __init__(self, rule: stopping.Rule) -> None:
         self._rule = rule
@@ -114,6 +114,11 @@ class _Kept:
         self.best = torch.where(better[:, None, None, None], step.estimate, self.best)
         self.best_at = torch.where(better, step.number, self.best_at)
         self._reached = self._over(step.number)
+
+    def answer(self) -> Tensor:
+        """The estimate of the best step, (N, C, H, W)."""
+        assert self.best is not None, "no step was taken"
+        return self.best
 
     def ended(self) -> str:
         """Why all images are done, or nothing."""

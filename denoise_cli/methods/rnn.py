@@ -36,10 +36,10 @@ class Config:
 class Options:
     """How it is fitted. The paper: plain gradient descent, T = 2000 steps, nothing held out, no mean of the outputs."""
 
-    iters: int = 600  # T, the most steps
+    iters: int = 1000  # T, the most steps
     stop: str = "auto"  # auto, held-out, variance, sigma:25 or none
     seed: int = 0
-    optimiser: str = MUON  # muon, adam, or descent: plain gradient descent on the sum of the squares
+    optimiser: str = ADAM  # adam, muon, or descent: plain gradient descent on the sum of the squares
     rate: float = 1e-3  # 1e-4 suits plain descent
     epsilon: float = 0.1  # share of the last output in the next input; the rest is fixed noise
     carry: float = 0.0  # share of the hidden state that goes from one optimiser step to the next

@@ -40,7 +40,7 @@ def test_it_is_a_fitter_and_lowers_the_noise() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"optimiser": "adam"},
+        {"optimiser": "muon"},
         {"optimiser": "descent", "rate": 1e-4},
         {"epsilon": 0.0},
         {"epsilon": 1.0, "unroll": 3},

@@ -1,0 +1,43 @@
+"""Table II: what is fitted, and how means and spread are told."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from denoise_cli import methods
+from denoise_cli.bench import padding
+from denoise_cli.bench.padding import Score, table
+from denoise_cli.cli.app import main
+
+
+def test_the_mean_and_the_spread_over_seeds() -> None:
+    scores = [
+        Score("the default", "edge", seed, whole, 0.5) for seed, whole in ((0, 0.80), (0, 0.90), (1, 0.86), (1, 0.86))
+    ]
+    assert list(table(scores))[2:] == [
+        "| the default | edge | 2 x 2 | 0.855 +- 0.007 | 0.500 +- 0.000 | 0.877, 0.876 |"
+    ]
+
+
+def test_the_ways_are_options_of_the_method() -> None:
+    card = methods.find("rnn")
+    for changes in padding.WAYS.values():
+        assert type(card.options)(**changes)
+
+
+def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a set of our own, with few steps of a small net."""
+    records = np.random.default_rng(0).integers(0, 256, (2, 3073), dtype=np.uint8)
+    records[:, 0] = 1
+    folder = tmp_path / "cifar10-subset"
+    folder.mkdir()
+    for name in ("test_batch.bin", *(f"data_batch_{index}.bin" for index in range(1, 6))):
+        (folder / name).write_bytes(records.tobytes())
+    short = {name: {"iters": 1} for name in padding.WAYS}
+    monkeypatch.setattr(padding, "WAYS", short)
+    page = tmp_path / "page.md"
+    words = ["--data", str(tmp_path), "--limit", "1", "--seeds", "2", "-o", str(page), "--device", "cpu"]
+    assert main(["bench", "padding", *words]) == 0
+    told = page.read_text()
+    assert told.count("| 1 x 2 |") == 8 and "+-" in told
