@@ -15,14 +15,17 @@ from denoise_cli.layers.local import locally
 _DENSITY = (2.0, 4)  # sigma and radius of the window in which neighbours of the same extreme are counted, pixels
 _FILLING = ((0.5, 2), (1.2, 3), (2.5, 7))  # sigma and radius of the windows that fill a hole, narrow ones first
 _SHARE_LIMIT = 0.95  # a share of 1 would leave nothing to fill from
-_SURROUNDINGS = (1.2, 3)  # sigma and radius of the window that says what is around a pixel
-_LEAP = 0.35  # least distance of salt and pepper that counts from what is around it; half the range in most pictures
-_CLIPPED = ((0.05, 5.0), (0.11, 1.0))  # so near an extreme are pixels just short of it, one for at most so many at it:
-# the first where sigma 75 was clipped, the second where as few as 10 photons were counted
+_SURROUNDINGS = (1.5, 3)  # sigma and radius of the window that says what is around a pixel
+_LEAST_SEEN = 0.5  # weight of the pixels in that window that are neither black nor white
+_LEAPS = (0.35, 0.15)  # least distance from what is around that is a surprise; the second where the image is dark or bright
+_SPREADS = 3.0  # the same in deviations of what is around
+_SCARCE = 0.02  # share of the pixels below which the places for a surprise are too few
+_SHORT = 0.105  # so near an extreme are pixels just short of it
+_TAIL = 0.5  # of a clipped tail, what is beyond the extreme for each pixel just short of it; less for a normal one
+_FEWEST = 4  # impulses that are no accident
+_UNEQUAL = (4.0, 0.1)  # salt and pepper differ by more than chance: in deviations, and as a part of the share
 _STROKES = 1.5  # pixels alike among those that touch, for each one in the ring around those; 1 where they are scattered
 _CHANCE = 0.06  # share of touching pixels alike that may be chance
-_LOPSIDED = 0.02  # share of the rarer kind below which the other is no noise but a drawing
-_EQUAL = 0.7  # share of the rarer kind above which both are equally frequent but for chance
 _BILEVEL = 0.97  # share of black and white pixels above which there are no others
 FILL_RADIUS = _FILLING[-1][1]
 FIND_RADIUS = _DENSITY[1]
@@ -79,34 +82,71 @@ def _fill(image: Tensor, known: Tensor) -> Tensor:
 
 
 def salt_and_pepper(noisy: Tensor) -> Tensor:
-    """The share of pixels in each image (N, C, H, W) that can only be salt and pepper, as (N,); near 0 without any.
+    """The share of pixels in each image (N, C, H, W) that can only be salt and pepper, as (N,); 0 without any.
 
-    What looks alike is told by the impulses that stand out from what is around them. Clipped Gaussian noise leaves
-    pixels just short of black and white too. Strokes of text are of one colour, or hang together, where
-    impulses are scattered. Of an image in black and white only, nothing is known but that.
+    White is counted where what is around is so dark, and so little spread, that a white pixel is a surprise, and black
+    likewise: the share of the surprised places is half that of the impulses, wherever in the image they are. What looks
+    alike is told from it: clipped noise leaves as surprising pixels just short of black and white too; strokes of text
+    are of one colour, or hang together, where impulses are scattered. Of an image in black and white only, nothing is
+    known but that.
     """
-    found = find_impulses(noisy, impulse_share(noisy))
-    known = (~found).float()
-    sums = _sums(torch.cat((noisy * known, known), dim=1), *_SURROUNDINGS, hollow=True)
-    around = (sums[:, :-1] / sums[:, -1:].clamp_min(1e-6)).mean(dim=1, keepdim=True)  # (N, 1, H, W)
-    bright = (around > _LEAP) & (sums[:, -1:] > 1e-6)
-    dark = (around < 1 - _LEAP) & (sums[:, -1:] > 1e-6)
-    white, black = _extremes(noisy)
-    salt, pepper = found & dark & (white > 0), found & bright & (black > 0)
-    short = torch.where(dark, 1 - noisy.amin(dim=1, keepdim=True), torch.inf)  # of white
-    short = torch.minimum(short, torch.where(bright, noisy.amax(dim=1, keepdim=True), torch.inf))  # or of black
-    pixel = 1 / noisy[0, 0].numel()
-    clipped = torch.zeros(len(noisy), dtype=torch.bool, device=noisy.device)
-    for width, most in _CLIPPED:
-        clipped |= most * (_mean((short > 0) & (short < width)) + pixel) >= _mean(salt | pepper)
-    touching, near = (sum(_alike(kind, side) for kind in (salt, pepper)) for side in (3, 5))
+    extremes = _extremes(noisy)
+    known = 1 - extremes[0] - extremes[1]
+    gray = noisy.mean(dim=1, keepdim=True)
+    sums = _sums(torch.cat((known, gray * known, gray * gray * known), dim=1), *_SURROUNDINGS, hollow=True)
+    weight = sums[:, :1].clamp_min(1e-6)
+    around = sums[:, 1:2] / weight
+    spread = (sums[:, 2:] / weight - around.square()).clamp_min(0).sqrt()
+    seen = sums[:, :1] > _LEAST_SEEN
+    gaps, tones = (1 - around, around), (1 - gray, gray)  # of salt, of pepper
+    counts, places, struck = [], [], []
+    for extreme, gap, tone in zip(extremes, gaps, tones, strict=True):
+        count, place, mask = _surprises(extreme > 0, tone, gap, spread, seen)
+        counts.append(count)
+        places.append(place)
+        struck.append(mask)
+    salt, pepper = (count / place.clamp_min(1) for count, place in zip(counts, places, strict=True))
+    total = places[0] + places[1]
+    share = 2 * (counts[0] + counts[1]) / total.clamp_min(1)
+    chance = (share * (1 / places[0].clamp_min(1) + 1 / places[1].clamp_min(1))).sqrt()  # deviation of salt - pepper
+    unequal = (salt - pepper).abs() > _UNEQUAL[0] * chance + _UNEQUAL[1] * share
+    share = torch.where(unequal, 2 * torch.minimum(salt, pepper), share)
+    touching, near = (sum(_alike(kind, side) for kind in struck) for side in (3, 5))
     strokes = touching / 8 > _STROKES * (near - touching) / 16 + _CHANCE
-    lopsided = torch.minimum(_mean(salt), _mean(pepper)) < _LOPSIDED * _mean(salt | pepper)
-    bilevel = _mean(white + black) > _BILEVEL
-    kinds = _mean(found & (white > 0)), _mean(found & (black > 0))
-    rarer = torch.minimum(*kinds)
-    lopsided &= rarer < _EQUAL * torch.maximum(*kinds)  # pepper does not stand out from a dark image, but counts
-    return torch.where(clipped | strokes | lopsided | bilevel, 0.0, 2 * rarer)
+    bilevel = _mean(extremes[0] + extremes[1]) > _BILEVEL
+    few = counts[0] + counts[1] < _FEWEST
+    return torch.where(strokes | bilevel | few, 0.0, share.clamp(max=_SHARE_LIMIT))
+
+
+def _surprises(
+    extreme: Tensor, tone: Tensor, gap: Tensor, spread: Tensor, seen: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """How many pixels are a surprising ``extreme``, in how many places they would be one, both (N,), and which are.
+
+    ``tone`` is how far a pixel is from the extreme, ``gap`` how far what is around it is, ``spread`` its deviation.
+    Where the image leaves few such places, nearer ones are taken too.
+    """
+    best: tuple[Tensor, Tensor, Tensor] | None = None
+    for leap in _LEAPS:
+        places = seen & (gap > leap) & (gap > _SPREADS * spread)
+        found = places & extreme
+        short = places & ~extreme & (tone < _SHORT)
+        near = short.sum((1, 2, 3))
+        number = found.sum((1, 2, 3)) - _TAIL * near
+        number = torch.where(number < near, 0.0, number)  # clipped noise alone
+        here = number, places.sum((1, 2, 3)).float(), found
+        if best is None:
+            best = here
+            continue
+        scarce = best[1] < _SCARCE * extreme[0, 0].numel()
+        wide = scarce.view(-1, 1, 1, 1)
+        best = (
+            torch.where(scarce, here[0], best[0]),
+            torch.where(scarce, here[1], best[1]),
+            torch.where(wide, here[2], best[2]),
+        )
+    assert best is not None
+    return best
 
 
 def _mean(mask: Tensor) -> Tensor:
