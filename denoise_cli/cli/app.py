@@ -15,6 +15,7 @@ from denoise_cli.cli.bench import bench
 from denoise_cli.cli.figure import figure
 from denoise_cli.cli.fit_dip import fit_dip
 from denoise_cli.cli.fit_rnn import fit_rnn
+from denoise_cli.cli.inspect import inspect
 from denoise_cli.cli.make_data import make_data
 from denoise_cli.cli.models import models
 from denoise_cli.cli.run import run
@@ -53,6 +54,7 @@ app.command("fit-dip")(fit_dip)
 app.command("fit-rnn")(fit_rnn)
 app.command("make-data")(make_data)
 app.command("score")(score)
+app.command("inspect")(inspect)
 models.command("add")(add)
 app.add_typer(models, name="models")
 app.add_typer(bench, name="bench")

@@ -183,3 +183,38 @@ def padding(
         if output is not None:
             write_atomically(output, page(scores).encode(), force=True)
     screen.emit(page(scores) if output is None else str(output))
+
+
+@bench.command("inspect")
+def inspect(
+    data: Annotated[
+        Path, typer.Option("--data", envvar="DENOISE_DATA", help="Folder with bsd68-gray and cbsd68.")
+    ] = Path("data"),
+    every: Annotated[int, typer.Option(help="Take each so-many-th image of those sets only.", min=1)] = 1,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the page here; by default to stdout.")
+    ] = None,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Measure how far off `denoise inspect` is, on known noise over BSD68, CBSD68 and the samples.
+
+    Example: `denoise bench inspect --data data/ -o docs/inspect.md`
+    """
+    from denoise_cli.bench import inspection
+
+    rows = []
+    for row in inspection.measure(data, every):
+        screen.say(f"{row.images} {row.noise}")
+        rows.append(row)
+    _write_page(inspection.page(rows, every), output)
+
+
+def _write_page(page: str, output: Path | None) -> None:
+    """The page into a file, or to stdout."""
+    from denoise_cli.files import write_atomically
+
+    if output is None:
+        screen.emit(page.removesuffix("\n"))
+        return
+    write_atomically(output, page.encode(), force=True)
+    screen.emit(str(output))

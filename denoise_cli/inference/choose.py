@@ -8,8 +8,9 @@ import torch
 from denoise_cli import shelf
 from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image
-from denoise_cli.layers.impulses import salt_and_pepper
-from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.layers.impulses import find_impulses, salt_and_pepper
+from denoise_cli.noise.blocks import has_jpeg_blocks
+from denoise_cli.noise.estimate import noise_level
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
 _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
@@ -20,7 +21,12 @@ class Look:
     """What the noise of an image looks like."""
 
     impulse_share: float  # of the pixels
-    sigma: float  # standard deviation of white noise, on [0, 1]; means little beside impulses
+    sigma: float  # standard deviation of the noise beside them, on [0, 1]
+    shot: float = 0.0  # part of it that grows with the light: variance shot^2 x + read^2
+    read: float = 0.0
+    white: bool = True  # False: the noise is correlated from pixel to pixel
+    clipped_share: float = 0.0  # share of the values that are exactly 0 or 1, the impulses left out
+    jpeg_blocks: bool = False
 
     @property
     def suits(self) -> str:
@@ -34,9 +40,23 @@ class Look:
 
 
 def look(image: Image) -> Look:
-    """Measure the noise of ``image``."""
+    """Measure the noise of ``image``: the impulses first, the rest where there are none."""
     noisy = torch.from_numpy(image.pixels)[None]
-    return Look(salt_and_pepper(noisy).item(), gaussian_sigma(noisy).item())
+    share = salt_and_pepper(noisy)
+    known = None
+    if share.item() > _LEAST_IMPULSES:
+        known = ~find_impulses(noisy, share.view(1, 1, 1, 1))[0]
+    level = noise_level(noisy[0], known)
+    extreme = ((noisy <= 0) | (noisy >= 1)).float().mean().item()
+    return Look(
+        share.item(),
+        level.sigma,
+        level.shot,
+        level.read,
+        level.white,
+        max(0.0, extreme - share.item()),
+        has_jpeg_blocks(noisy[0]),
+    )
 
 
 def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.Entry:

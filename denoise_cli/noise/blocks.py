@@ -27,5 +27,6 @@ def _stands_out(gray: Tensor) -> bool:
     best = int(places.argmax())
     others = torch.cat((places[:best], places[best + 1 :]))
     return bool(
-        places[best] > _LEAST * steps.mean() and places[best] - others.mean() > _STANDS_OUT * others.std().clamp_min(1e-9)
+        places[best] > _LEAST * steps.mean()
+        and places[best] - others.mean() > _STANDS_OUT * others.std().clamp_min(1e-9)
     )

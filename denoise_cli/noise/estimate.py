@@ -1,10 +1,10 @@
 """How noisy an image is, from the image alone: its level, whether it grows with the light, whether it is white.
 
 Blocks are taken through a cosine transform (and colours through one of three points); white noise has the same
-deviation in every coefficient, independently, where pictures live in the low ones. So the blocks that are weakest in the
-low coefficients are chosen, and the noise is measured in the high ones, which the choice does not bias: after
-Ponomarenko, Lukin, Zriakhov, Kaarna, Astola, "An automatic approach to lossy compression of AVIRIS images", IGARSS 2007.
-What is new here: clipping is undone by the moments of a clipped normal variable, the number of blocks settles itself,
+deviation in every coefficient, independently, where pictures live in the low ones. So the blocks that are weakest in
+the low coefficients are chosen, and the noise is measured in the high ones, which the choice does not bias: after
+Ponomarenko, Lukin, Zriakhov, Kaarna, Astola, "An automatic approach to lossy compression of AVIRIS images", IGARSS
+2007. Added to it: clipping is undone by the moments of a clipped normal variable, the number of blocks settles itself,
 pixels that are known to be wrong are left out, and a level for each tone gives the noise of photons.
 """
 
@@ -32,6 +32,8 @@ _WHITE = 1.6  # deviation of the low coefficients over the high ones, up to whic
 _FLAT = 0.02  # share of the blocks, the flattest, that tell whether noise is white
 _TELLING = 5  # times as many blocks must be
 _EVEN = 1.8  # at most so much less flat, or the flattest are texture too
+_DEPTHS = (2.42, 1.755)  # deviations below the mean of the flattest 2 % and 10 % of what is normal
+_MOST_SPREAD = 0.45  # deviation of the logarithm of the energy that is taken for that of noise
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ def _growth(blocks: _Blocks) -> tuple[float, float] | None:
 
 
 def _line(x: Tensor, y: Tensor, w: Tensor) -> tuple[float, float]:
-    """Slope and offset, neither below 0, of the line through ``y`` in relative errors, outliers above it weighed less."""
+    """Slope and offset, neither below 0, of the line through ``y`` by relative errors; those above it weigh less."""
     weights = w / y.clamp_min(1e-9)
     slope = offset = 0.0
     for _ in range(8):
@@ -218,18 +220,25 @@ def _line(x: Tensor, y: Tensor, w: Tensor) -> tuple[float, float]:
 
 
 def _coarse(blocks: _Blocks, shot: float, read: float) -> float:
-    """The deviation of all coefficients over that of the high ones in the flattest blocks; 1 if texture hides it."""
+    """The deviation of all coefficients over that of the high ones where blocks are flat; 1 if texture hides it.
+
+    In white noise the flattest blocks have nearly the mean energy, in correlated noise, where few coefficients hold it,
+    far less; how fast it rises among the flattest says by how much, as if its logarithm were normal.
+    """
     level = blocks.kept * (shot * shot * blocks.tone.clamp_min(0) + read * read).clamp_min(1e-12)
     every = (blocks.every / level).sort().values
     count = max(blocks.fewest, int(_FLAT * len(every)))
     if len(every) < 2 * _TELLING * count:
         return 1.0
     flat, more = (every[:number].mean().item() for number in (count, _TELLING * count))
-    return math.sqrt(flat) if more < _EVEN * flat else 1.0
+    if math.sqrt(flat) <= _WHITE or more > _EVEN * flat:
+        return 1.0
+    spread = min(_MOST_SPREAD, math.log(more / flat) / (_DEPTHS[0] - _DEPTHS[1]))
+    return math.sqrt(more * math.exp(_DEPTHS[1] * spread + spread * spread / 2))
 
 
 def _clipped(tones: Tensor, shot: float, read: float) -> tuple[Tensor, Tensor]:
-    """The share of the variance and the excess kurtosis, both (K,), that clipping to [0, 1] leaves in blocks with means ``tones`` (C, K).
+    """The share of the variance that clipping leaves in blocks with means ``tones`` (C, K), and its kurtosis: (K,).
 
     By the moments of a clipped normal variable. Clipped noise has a negative excess kurtosis k: the squares of two
     coefficients of P^2 pixels then have the covariance k / P^2 in units of the squared variance.

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from denoise_cli.layers.impulses import fill, find_impulses, impulse_share, salt_and_pepper
-from denoise_cli.noise import parse
+from denoise_cli.noise import parse, stored
 
 
 def scene(channels: int = 3) -> Tensor:
@@ -55,8 +55,25 @@ def test_filling_widens_where_needed_and_gives_up_in_the_middle() -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("share", [0.02, 0.1, 0.4, 0.7])
+@pytest.mark.parametrize("share", [0.005, 0.02, 0.1, 0.4, 0.7])
 def test_salt_and_pepper_is_told(channels: int, share: float) -> None:
-    both = torch.cat((noisy(scene(channels), share), scene(channels)))
-    measured = salt_and_pepper(both)
-    assert measured.shape == (2,) and measured[0].item() == pytest.approx(share, rel=0.3) and measured[1] == 0
+    image = noisy(scene(channels), share)
+    measured = salt_and_pepper(torch.cat((image, scene(channels))))
+    drawn = (image != scene(channels)).any(dim=1).float().mean().item()
+    assert measured.shape == (2,) and measured[0].item() == pytest.approx(drawn, abs=0.01) and measured[1] == 0
+
+
+@pytest.mark.parametrize("tone", [0.05, 0.5, 0.95])
+def test_few_impulses_in_a_small_dark_or_bright_image(tone: float) -> None:
+    clean = torch.full((1, 3, 32, 32), tone)
+    shares = [
+        salt_and_pepper(parse("sp:0.02")(clean, torch.Generator().manual_seed(seed)).noisy).item() for seed in range(8)
+    ]
+    assert sum(share > 0.005 for share in shares) >= 6
+
+
+@pytest.mark.parametrize("noise", ["gaussian:75", "poisson:10", "poisson:30"])
+def test_clipped_noise_has_none(noise: str) -> None:
+    clean = scene()
+    image = stored(parse(noise)(clean[:, :1], torch.Generator().manual_seed(0)).noisy)
+    assert salt_and_pepper(image).item() < 0.002

@@ -2,19 +2,65 @@
 
 import pytest
 import torch
+from torch import Tensor
 
-from denoise_cli.noise import parse
-from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.noise import parse, stored
+from denoise_cli.noise.estimate import gaussian_sigma, noise_level
 
 
-@pytest.mark.parametrize("sigma", [5, 15, 25, 50])
+def scene(low: float = 0.1, high: float = 0.9, channels: int = 3) -> Tensor:
+    """A smooth scene from ``low`` to ``high`` with an edge in it: (1, C, 160, 192)."""
+    ramp = torch.linspace(low, high, 192).expand(1, channels, 160, 192).clone()
+    ramp[..., 60:100, 50:90] = high + low - ramp[..., 60:100, 50:90]
+    return ramp
+
+
+def noisy(clean: Tensor, noise: str) -> Tensor:
+    return parse(noise)(clean, torch.Generator().manual_seed(0)).noisy
+
+
+@pytest.mark.parametrize("sigma", [2, 5, 15, 25, 50, 75])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_sigma_of_a_smooth_scene(sigma: int, channels: int) -> None:
-    scene = torch.linspace(0.3, 0.7, 128).expand(2, channels, 127, 128)
-    noisy = parse(f"gaussian:{sigma}")(scene, torch.Generator().manual_seed(0)).noisy
-    measured = gaussian_sigma(noisy)
+    measured = gaussian_sigma(noisy(scene(channels=channels).expand(2, -1, -1, -1), f"gaussian:{sigma}"))
     assert measured.shape == (2,)
     assert measured.tolist() == pytest.approx([sigma / 255] * 2, rel=0.05)
+
+
+@pytest.mark.parametrize("ends", [(0.0, 0.4), (0.6, 1.0), (0.0, 1.0)])
+@pytest.mark.parametrize("sigma", [25, 50])
+def test_clipping_is_undone(ends: tuple[float, float], sigma: int) -> None:
+    image = stored(noisy(scene(*ends), f"gaussian:{sigma}"))
+    assert gaussian_sigma(image).item() == pytest.approx(sigma / 255, rel=0.06)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5])
+def test_what_is_known_to_be_wrong_is_left_out(share: float) -> None:
+    image = noisy(scene(), "gaussian:15")
+    known = torch.rand((1, 160, 192), generator=torch.Generator().manual_seed(1)) >= share
+    spoilt = torch.where(known, image[0], torch.ones(()))
+    assert noise_level(spoilt, known).sigma == pytest.approx(15 / 255, rel=0.08)
+    assert noise_level(spoilt, torch.zeros_like(known)).sigma == 0
+
+
+def test_noise_that_grows_with_the_light() -> None:
+    level = noise_level(stored(noisy(scene(), "poisson-gaussian:25+5"))[0])
+    assert level.shot == pytest.approx(25 / 255, rel=0.1) and level.read < 10 / 255 and level.white
+    even = noise_level(stored(noisy(scene(), "gaussian:15"))[0])
+    assert even.shot == 0 and even.read == even.sigma
+
+
+def test_correlated_noise_is_not_white() -> None:
+    grain = noisy(torch.full((1, 1, 80, 96), 0.5), "gaussian:20")
+    image = torch.nn.functional.interpolate(grain, scale_factor=2, mode="bilinear")[0]
+    level = noise_level(image)
+    assert not level.white and level.fine < 0.7 * level.sigma
+    assert level.sigma == pytest.approx(image.std().item(), rel=0.25)
+
+
+def test_gray_in_three_channels_is_gray() -> None:
+    image = noisy(scene(channels=1), "gaussian:15")[0]
+    assert noise_level(image.expand(3, -1, -1)) == noise_level(image)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 90), (90, 1)])
@@ -22,6 +68,12 @@ def test_too_small_to_tell(size: tuple[int, int]) -> None:
     assert gaussian_sigma(torch.rand((3, 1, *size))).tolist() == [0, 0, 0]
 
 
-def test_by_hand() -> None:
-    block = torch.tensor([[0.5, 0.3], [0.2, 0.4]])[None, None]
-    assert gaussian_sigma(block).item() == pytest.approx((0.5 - 0.3 - 0.2 + 0.4) / 2 / 0.67449, rel=1e-4)
+@pytest.mark.parametrize("size", [(2, 2), (3, 7), (5, 4000), (32, 32)])
+def test_odd_sizes(size: tuple[int, int]) -> None:
+    image = stored(noisy(torch.full((1, 3, *size), 0.5), "gaussian:20"))
+    assert 0 < gaussian_sigma(image).item() < 40 / 255
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_one_flat_colour_has_no_noise(value: float) -> None:
+    assert gaussian_sigma(torch.full((1, 3, 40, 50), value)).item() == pytest.approx(0, abs=1e-5)

@@ -1,0 +1,140 @@
+"""``denoise inspect``: what noise an image has."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from denoise_cli.cli import flags, screen
+from denoise_cli.errors import DenoiseError, InputError, PartialError
+
+if TYPE_CHECKING:
+    from denoise_cli.image import Image
+    from denoise_cli.inference.choose import Look
+    from denoise_cli.inference.inputs import Item
+
+_TITLES = ("image", "sigma", "impulses", "clipped", "noise", "suggestion")
+
+
+def inspect(
+    inputs: Annotated[
+        list[str], typer.Argument(help="Images, folders, globs, @list.txt, or - for stdin.", show_default=False)
+    ],
+    as_json: flags.Json = False,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Say what noise images have, and which command removes it. Nothing is changed or written.
+
+    Examples:
+
+    `denoise inspect photo.png`
+
+    `denoise inspect photos/ --json`
+
+    Sigma is the standard deviation of the noise on the scale 0..255, over the whole image, as it was before clipping.
+    Where it grows with the light, its part by photons (at white) and its part everywhere are named as well. Noise that
+    is correlated from pixel to pixel, as that of most camera JPEGs, is not white. A texture without a flat patch reads
+    as noise.
+    """
+    from denoise_cli import shelf
+    from denoise_cli.inference.choose import look
+    from denoise_cli.inference.inputs import gather
+    from denoise_cli.inference.suggest import suggest
+
+    items = gather(inputs).items
+    entries = shelf.entries()
+    lines, failures = [], []
+    with screen.progress("inspecting", len(items)) as bar:
+        for item in items:
+            try:
+                image = _read(item)
+            except DenoiseError as error:
+                failures.append(error)
+                if as_json:
+                    screen.emit(json.dumps({"input": item.name, "error": str(error)}))
+                bar.advance()
+                continue
+            seen = look(image)
+            command = suggest(seen, item.name, image.channels, entries)
+            if as_json:
+                screen.emit(json.dumps(_record(item.name, image, seen, command)))
+            lines.append(_line(item.name, seen, command))
+            bar.advance()
+    if lines and not as_json:
+        _show(lines)
+    if failures and len(items) == 1:
+        raise failures[0]
+    if failures:
+        named = "\n".join(f"  {failure.what}" for failure in failures)
+        raise PartialError(f"{len(failures)} of {len(items)} images could not be read:\n{named}", failures[0].hint)
+
+
+def _read(item: "Item") -> "Image":
+    from denoise_cli.image import decode, read
+
+    if item.path is not None:
+        return read(item.path)
+    data = sys.stdin.buffer.read()
+    if not data:
+        raise InputError("stdin is empty.", "Pipe an image into it: cat noisy.png | denoise inspect -")
+    return decode(data, "-")
+
+
+def _record(name: str, image: "Image", seen: "Look", command: str | None) -> dict[str, Any]:
+    return {
+        "input": name,
+        "width": image.width,
+        "height": image.height,
+        "channels": image.channels,
+        "sigma": round(255 * seen.sigma, 3),
+        "shot": round(255 * seen.shot, 3),
+        "read": round(255 * seen.read, 3),
+        "white": seen.white,
+        "impulse_share": round(seen.impulse_share, 5),
+        "clipped_share": round(seen.clipped_share, 5),
+        "jpeg_blocks": seen.jpeg_blocks,
+        "suggestion": command,
+        "error": None,
+    }
+
+
+def _line(name: str, seen: "Look", command: str | None) -> tuple[str, ...]:
+    kind = ["white" if seen.white else "not white"]
+    if seen.shot > 0:
+        kind = [f"shot {255 * seen.shot:.1f}, read {255 * seen.read:.1f}"]
+    if seen.jpeg_blocks:
+        kind.append("JPEG blocks")
+    return (
+        name,
+        f"{255 * seen.sigma:.1f}",
+        f"{100 * seen.impulse_share:.1f} %",
+        f"{100 * seen.clipped_share:.1f} %",
+        ", ".join(kind),
+        command or "nothing to remove",
+    )
+
+
+def _show(lines: Sequence[tuple[str, ...]]) -> None:
+    """A drawn table on a terminal; aligned text of any width into a pipe or file."""
+    lines = [tuple(map(_printable, line)) for line in lines]
+    if not screen.out().is_terminal:
+        widths = [max(map(cell_len, column)) for column in zip(_TITLES, *lines, strict=True)]
+        for line in (_TITLES, *lines):
+            cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
+            screen.emit("  ".join(cells).rstrip())
+        return
+    table = Table(box=None, header_style="bold")
+    for index, title in enumerate(_TITLES):
+        table.add_column(title, justify="right" if index in (1, 2, 3) else "left", overflow="fold")
+    for line in lines:
+        table.add_row(*map(Text, line))
+    screen.out().print(table)
+
+
+def _printable(words: str) -> str:
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in words)
