@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from denoise_cli.data import pickles
+from denoise_cli.data import classes, pickles
 from denoise_cli.data.archives import exactly, members
 from denoise_cli.data.source import Pixels, Source
 from denoise_cli.errors import InputError
@@ -40,13 +40,15 @@ def open_cifar(word: str, path: Path, sizes: dict[str, int]) -> Source | None:
             raise InputError(f"{path}: {name} has {sizes[name]} bytes.", f"A batch has at most {_LARGEST}.")
     labels = {name: records[0] for name, records in _batches(path, batches, sizes)}
     names: dict[str, list[str]] = {}
+    shown: dict[str, str] = {}
     counts = {"train": 0, "test": 0}
     for batch in batches:
         split = "test" if batch.rpartition("/")[2].startswith("test") else "train"
         start = counts[split] + 1
         counts[split] += len(labels[batch])
-        numbered = enumerate(labels[batch].tolist(), start)
-        names[batch] = [f"{split}/{number:05d}-{CLASSES[label]}.png" for number, label in numbered]
+        words = [CLASSES[label] for label in labels[batch].tolist()]
+        names[batch] = [f"{split}/{number:05d}-{word}.png" for number, word in enumerate(words, start)]
+        shown |= {name: classes.of_word(word) for name, word in zip(names[batch], words, strict=True)}
 
     def read(wanted: Collection[str]) -> Iterator[tuple[str, Pixels]]:
         needed = [batch for batch in batches if not set(wanted).isdisjoint(names[batch])]
@@ -56,7 +58,7 @@ def open_cifar(word: str, path: Path, sizes: dict[str, int]) -> Source | None:
                     yield name, image.copy()  # writable, and free of the batch
 
     every = tuple(name for batch in batches for name in names[batch])
-    return Source(word, every, read, frozenset(name for name in every if name.startswith("test/")))
+    return Source(word, every, read, frozenset(name for name in every if name.startswith("test/")), shown)
 
 
 def _batches(path: Path, wanted: list[str], sizes: dict[str, int]) -> Iterator[tuple[str, tuple[Pixels, Pixels]]]:

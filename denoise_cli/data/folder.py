@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
+from denoise_cli.data import classes
 from denoise_cli.data.source import Pixels, Source, eight_bits
 from denoise_cli.errors import InputError
 from denoise_cli.image import is_image, read
@@ -39,4 +40,4 @@ def open_folder(word: str, path: Path) -> Source:
                 except InputError as error:
                     yield name, error
 
-    return Source(word, tuple(names), reader)
+    return Source(word, tuple(names), reader, classes={name: classes.of_folders(name) for name in names})

@@ -1,13 +1,13 @@
 """Where clean images come from: their names at once, their pixels one after another."""
 
-from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from denoise_cli.errors import InputError
+from denoise_cli.errors import InputError, did_you_mean
 from denoise_cli.seeds import derive
 
 Pixels = NDArray[np.uint8]  # (C, H, W), C is 1 or 3
@@ -29,6 +29,7 @@ class Source:
     names: tuple[str, ...]  # with "/" between folders, never leaving the folder they are written to
     reader: Reader  # the images of some of the names, in the source's order, or the error that one of them met
     tested: frozenset[str] = frozenset()  # names that a known set keeps for testing: never to be trained on
+    classes: Mapping[str, str] = field(default_factory=dict)  # what images show, by name: ``animals/frog``
 
     def __len__(self) -> int:
         return len(self.names)
@@ -50,6 +51,21 @@ class Source:
             return self
         drawn = set(sorted(self.names, key=lambda name: derive(seed, "limit", name))[:limit])
         return replace(self, names=tuple(name for name in self.names if name in drawn))
+
+    def only(self, classes: Collection[str]) -> "Source":
+        """The images of some ``classes`` (``frog``) or groups of them (``animals``); all of them where none is named.
+
+        Raises ``InputError`` for a class that no image has.
+        """
+        if not classes:
+            return self
+        parts = {label: set(label.split("/")) for label in set(self.classes.values()) if label}
+        unknown = sorted(set(classes).difference(*parts.values()))
+        if unknown:
+            groups = {label.partition("/")[0] for label in parts}
+            raise InputError(f"{self.word} has no class {unknown[0]!r}.", did_you_mean(unknown[0], groups))
+        kept = (name for name in self.names if not parts.get(self.classes.get(name, ""), set()).isdisjoint(classes))
+        return replace(self, names=tuple(kept))
 
 
 def eight_bits(pixels: NDArray[Any]) -> Pixels:

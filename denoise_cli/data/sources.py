@@ -1,5 +1,6 @@
 """Open a source of clean images by its word: a known set, a folder, an archive of a known set, or the samples."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 from denoise_cli.data import bundled, fetch, manifest
@@ -17,25 +18,33 @@ __all__ = ["Picture", "Pixels", "Source", "is_name", "missing", "open_source"]
 _LAYOUTS = (open_cifar, open_stl10, open_tiny_imagenet)
 
 
-def open_source(word: str | Path | None = None, *, limit: int | None = None, seed: int = 0) -> Source:
+def open_source(
+    word: str | Path | None = None, *, limit: int | None = None, seed: int = 0, only: Collection[str] = ()
+) -> Source:
     """The clean images that ``word`` stands for; ``limit`` keeps that many of them, drawn by ``seed``.
+
+    ``only`` names the classes that are wanted, ``cat`` or ``animals``, where the images have any.
 
     ``None`` or ``samples`` are the bundled samples; ``cifar10``, ``stl10`` and ``tiny-imagenet`` lie in the cache or
     are downloaded into it; everything else is a path: a folder of images (of a data set of ``make-data``: its clean
     images), a single image, or a known set as an archive or folder. ``./cifar10`` is a folder of that name. Raises
     ``InputError``.
     """
+    return _open(word).only(only).limited(limit, seed)
+
+
+def _open(word: str | Path | None) -> Source:
     text = bundled.WORD if word is None else str(word)
     if text == bundled.WORD:
-        return open_folder(text, bundled.samples() / "clean").limited(limit, seed)
+        return open_folder(text, bundled.samples() / "clean")
     if not isinstance(word, Path) and text in fetch.KNOWN:
-        return _open_path(text, _known(text)).limited(limit, seed)
+        return _open_path(text, _known(text))
     path = Path(text)
     if not path.exists():
         words = [bundled.WORD, *fetch.KNOWN]
         hint = did_you_mean(text, words) if path.name == text else f"Known by name: {', '.join(words)}."
         raise InputError(f"{text} does not exist.", f"Check the path. {hint}")
-    return _open_path(text, path).limited(limit, seed)
+    return _open_path(text, path)
 
 
 def is_name(word: str) -> bool:

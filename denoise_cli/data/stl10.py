@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from denoise_cli.data import classes
 from denoise_cli.data.archives import exactly, members, skip
 from denoise_cli.data.source import Pixels, Source
 from denoise_cli.errors import InputError
@@ -39,13 +40,17 @@ def open_stl10(word: str, path: Path, sizes: dict[str, int]) -> Source | None:
             )
     labels = dict(_labels(path, sizes, images))
     names: dict[str, list[str]] = {}
+    shown: dict[str, str] = {}
     for file, split in images.items():
         count = sizes[file] // _RECORD
         if split in labels and len(labels[split]) != count:
             raise InputError(f"{path} has {count} images but {len(labels[split])} labels in {split}.", "Get it again.")
-        known = [f"-{CLASSES[label - 1]}" for label in labels[split]] if split in labels else [""] * count
+        words = [CLASSES[label - 1] for label in labels[split]] if split in labels else [""] * count
         digits = 6 if split == "unlabeled" else 5
-        names[file] = [f"{split}/{number:0{digits}d}{label}.png" for number, label in enumerate(known, 1)]
+        names[file] = [
+            f"{split}/{number:0{digits}d}{'-' * bool(word)}{word}.png" for number, word in enumerate(words, 1)
+        ]
+        shown |= {name: classes.of_word(word) for name, word in zip(names[file], words, strict=True) if word}
 
     def read(wanted: Collection[str]) -> Iterator[tuple[str, Pixels]]:
         needed = [file for file in images if not set(wanted).isdisjoint(names[file])]
@@ -62,7 +67,7 @@ def open_stl10(word: str, path: Path, sizes: dict[str, int]) -> Source | None:
                 yield name, record.reshape(3, SIDE, SIDE).swapaxes(1, 2).copy()  # columns first in the file
 
     every = tuple(name for file in images for name in names[file])
-    return Source(word, every, read, frozenset(name for name in every if name.startswith("test/")))
+    return Source(word, every, read, frozenset(name for name in every if name.startswith("test/")), shown)
 
 
 def _labels(path: Path, sizes: dict[str, int], images: dict[str, str]) -> Iterator[tuple[str, bytes]]:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from pathlib import Path
 
+from denoise_cli.data import classes
 from denoise_cli.data.archives import exactly, members
 from denoise_cli.data.source import Pixels, Source, eight_bits
 from denoise_cli.errors import InputError
@@ -16,6 +17,8 @@ _IMAGE = re.compile(
     r"(?:tiny-imagenet-200/)?"
     r"(?:train/(?P<wnid>n\d{8})/images/(?P<train>n\d{8}_\d+)|(?P<split>val|test)/images/(?P<other>\w+))\.JPEG"
 )
+_ANNOTATIONS = re.compile(r"(?:tiny-imagenet-200/)?val/val_annotations\.txt")  # of each image its class, and a box
+_ANNOTATION = re.compile(r"(?P<image>\w+)\.JPEG\t(?P<wnid>n\d{8})\b")
 _LARGEST = 1 << 20  # bytes of one image; the official ones have a few thousand
 _PIXELS = 1 << 20
 
@@ -26,6 +29,7 @@ def open_tiny_imagenet(word: str, path: Path, sizes: dict[str, int]) -> Source |
     Images are named by split and, in ``train``, class: ``train/n02124075/n02124075_1.png``, ``val/val_0.png``.
     """
     names: dict[str, str] = {}
+    shown: dict[str, str] = {}
     for file, size in sizes.items():
         found = _IMAGE.fullmatch(file)
         if found and size <= _LARGEST:
@@ -34,6 +38,8 @@ def open_tiny_imagenet(word: str, path: Path, sizes: dict[str, int]) -> Source |
                 if found["wnid"]
                 else f"{found['split']}/{found['other']}.png"
             )
+            if found["wnid"]:
+                shown[names[file]] = classes.of_wordnet(found["wnid"])
     if not names:
         return None
     if len(set(names.values())) < len(names):
@@ -48,5 +54,17 @@ def open_tiny_imagenet(word: str, path: Path, sizes: dict[str, int]) -> Source |
             except InputError as error:
                 yield names[file], error
 
+    for wnid, image in _annotated(path, sizes):
+        shown[f"val/{image}.png"] = classes.of_wordnet(wnid)
     tested = frozenset(name for name in names.values() if not name.startswith("train/"))
-    return Source(word, tuple(names.values()), read, tested)
+    return Source(word, tuple(names.values()), read, tested, shown)
+
+
+def _annotated(path: Path, sizes: dict[str, int]) -> Iterator[tuple[str, str]]:
+    """The class of WordNet and the name of each image of the validation part that the set says them of."""
+    files = [file for file, size in sizes.items() if _ANNOTATIONS.fullmatch(file) and size <= _LARGEST]
+    for file, stream in members(path, files):
+        for line in exactly(stream, sizes[file], f"{path}: {file}").decode("utf-8", "replace").splitlines():
+            found = _ANNOTATION.match(line)
+            if found:
+                yield found["wnid"], found["image"]

@@ -30,6 +30,7 @@ def test_images_are_upright_and_named(tmp_path: Path, packed: bool) -> None:
     source = open_source(path)
     expected = ["train/00001-airplane.png", "train/00002-truck.png", *(f"unlabeled/00000{n}.png" for n in (1, 2, 3))]
     assert sorted(source.names) == expected
+    assert source.classes == {expected[0]: "vehicles/airplane", expected[1]: "vehicles/truck"}
     found = dict(source)
     for name, image in zip(expected, images, strict=True):
         assert np.array_equal(found[name], image)

@@ -24,6 +24,7 @@ FILES = {
     "tiny-imagenet-200/wnids.txt": b"n00000001\n",
     "tiny-imagenet-200/train/n00000001/images/n00000001_0.JPEG": _jpeg(10),
     "tiny-imagenet-200/train/n00000001/images/n00000001_1.JPEG": _jpeg(20, "L"),
+    "tiny-imagenet-200/val/val_annotations.txt": b"val_0.JPEG\tn07747607\t0\t32\t44\t62\nval_9.JPEG\n",
     "tiny-imagenet-200/val/images/val_0.JPEG": _jpeg(30),
     "tiny-imagenet-200/val/images/val_1.JPEG": b"broken",
     "../../train/n00000001/images/n00000001_2.JPEG": _jpeg(40),
@@ -52,6 +53,9 @@ def test_archives(tmp_path: Path, form: str) -> None:
         "train/n00000001/n00000001_0.png", "train/n00000001/n00000001_1.png", "val/val_0.png", "val/val_1.png",
     )  # fmt: skip
     assert source.tested == {"val/val_0.png", "val/val_1.png"}
+    assert source.classes == {
+        **dict.fromkeys(source.names[:2], "animals/n00000001"), "val/val_0.png": "food/n07747607",
+    }  # fmt: skip
     found = dict(source.read())
     assert isinstance(found.pop("val/val_1.png"), InputError)
     levels = {name: (len(image), int(np.median(image))) for name, image in found.items()}
