@@ -71,14 +71,45 @@ class Mapped(Denoiser, Protocol):
 
 
 @runtime_checkable
-class Trainable(Denoiser, Protocol):
-    """A denoiser that learns from pairs; also an ``nn.Module``."""
+class Learner(Protocol):
+    """What learns from pairs; also an ``nn.Module``."""
 
     def loss(self, pair: Pair, recipe: Any, generator: torch.Generator) -> Tensor:
         """A scalar to minimise, as the method's own ``Recipe`` says; what it draws at random comes from ``generator``.
 
         The generator is on the CPU, so that its draws are the same on every device.
         """
+        ...
+
+
+@runtime_checkable
+class Trainable(Denoiser, Learner, Protocol):
+    """A denoiser that learns from pairs."""
+
+
+@runtime_checkable
+class Classifier(Learner, Protocol):
+    """A net that tells what an image shows, noise or not; what it sees in an image serves denoisers.
+
+    Its ``Config`` has ``classes``, which training fills with those of the data; of a pair it learns the ``label``.
+    """
+
+    @property
+    def channels(self) -> int:
+        """How many channels it takes: 1 or 3."""
+        ...
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What it tells apart: ``cat``, or with a group before it ``animals/cat``."""
+        ...
+
+    def scores(self, images: Tensor) -> Tensor:
+        """The logarithms, up to a constant, of the chances of the classes: (N, classes), from images (N, C, H, W)."""
+        ...
+
+    def features(self, images: Tensor) -> Tensor:
+        """What it sees in images (N, C, H, W) in [0, 1], by which they can be compared: (N, ...)."""
         ...
 
 
@@ -130,19 +161,21 @@ class Recipe:
     eight_bit: float = 0.5  # share of patches whose noisy version is clipped and rounded as a file does
     gray: float = 0.2  # share of patches made gray, noise and all, so that a colour net is at home with gray images too
     seed: int = 0
+    perceptual: str = ""  # whose features the loss `perceptual` compares: a classifier's weights, or vgg16:FILE
     loss: str = "l1"  # a word that losses.parse reads; a method sees the one of its step, which losses.find reads
 
 
 @dataclass(frozen=True)
 class Method:
-    """A denoiser's card. The name is the file's stem with ``-`` for ``_``."""
+    """The card of a denoiser, or of a classifier that serves them. The name is the file's stem with ``-`` for ``_``."""
 
-    make: Callable[[Any], Denoiser]  # from a Config
+    make: Callable[[Any], Denoiser | Classifier]  # from a Config
     config: Any  # default Config: rebuilds the net, stored with the weights
     options: Any  # default Options: what a user may turn at run time
     summary: str  # what it does, in one line
     paper: str  # authors, title, venue, year
     recipe: Recipe | None = None  # None: nothing to train
+    per_class: bool = False  # whether its weights are each for one class of images, which is their tag
 
     @property
     def name(self) -> str:
@@ -153,6 +186,11 @@ class Method:
     def can_converge(self) -> bool:
         """Whether its denoisers are ``Unending``."""
         return hasattr(self.make, "refine")
+
+    @property
+    def classifies(self) -> bool:
+        """Whether it makes a ``Classifier``."""
+        return hasattr(self.config, "classes")
 
     @property
     def takes_map(self) -> bool:

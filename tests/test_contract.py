@@ -22,7 +22,7 @@ from denoise_cli.shapes import pad_to_multiple
 
 SMALLER = {"depth": 4, "features": 8, "width": 6, "blocks": 1, "stages": 2, "units": 2}  # of a config that has it
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
-    *((name, {}) for name in methods.names()),
+    *((name, {}) for name in methods.names() if not methods.find(name).classifies),
     ("dt", {"recall": "impulses"}),
     ("dt", {"residual": False}),
     ("dt", {"filter": "median"}),

@@ -6,11 +6,12 @@ Their words are ``l1``, ``ssim:5``, sums such as ``mse + 0.08*tv``, and ``l2@0..
 from functools import lru_cache
 
 from denoise_cli.errors import UsageError
+from denoise_cli.losses.perceptual import Features, seen_by
 from denoise_cli.losses.schedule import Schedule
 from denoise_cli.losses.sums import Sum
 from denoise_cli.losses.words import LOSSES, Loss
 
-__all__ = ["Loss", "Schedule", "Sum", "find", "names", "parse"]
+__all__ = ["Features", "Loss", "Schedule", "Sum", "find", "names", "parse", "seen_by"]
 
 
 def names() -> list[str]:

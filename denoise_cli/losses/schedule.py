@@ -55,6 +55,10 @@ class Schedule:
         spans.append(f"{begins[-1]}%..")
         return ",".join(f"{phase.loss}@{span}" for phase, span in zip(self.phases, spans, strict=True))
 
+    def words(self) -> set[str]:
+        """The single losses that it is made of."""
+        return {term.word for phase in self.phases for term in phase.loss.terms}
+
     def at(self, step: int, steps: int) -> Sum:
         """The loss of a step, counted from 0, of so many ``steps``."""
         return [phase.loss for phase in self.phases if phase.begin * steps <= 100 * step][-1]

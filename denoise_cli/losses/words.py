@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from denoise_cli.errors import UsageError, did_you_mean
+from denoise_cli.losses.perceptual import perceptual
 from denoise_cli.losses.pixel import charbonnier, log_mse
 from denoise_cli.losses.structural import mix, ms_ssim, ssim
 from denoise_cli.losses.variation import total_variation
@@ -22,6 +23,7 @@ LOSSES: dict[str, Loss] = {
     "mix": mix,
     "ms-ssim": ms_ssim,
     "mse": functional.mse_loss,
+    "perceptual": perceptual,
     "ssim": ssim,
     "tv": total_variation,
 }

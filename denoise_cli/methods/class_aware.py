@@ -110,4 +110,5 @@ METHOD = Method(
     summary="twenty layers that each estimate a part of the noise; a net for each class of images",
     paper="Remez, Litany, Giryes, Bronstein: Class-Aware Fully Convolutional Denoising, IEEE TIP 2018",
     recipe=Inside(noise="gaussian:25", patch=128, batch=64, steps=100_000, loss="mse"),
+    per_class=True,
 )

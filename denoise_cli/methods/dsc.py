@@ -7,18 +7,14 @@ balance then. Kernel size and the last ReLU are not settled by the paper.
 """
 
 from dataclasses import dataclass
-from math import sqrt
 
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
-from denoise_cli.errors import UsageError, did_you_mean
+from denoise_cli.layers.contracting import STRIDE, check_gates, contract, contracting, draw
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
-
-DELTAS = (0.1, 0.2, 0.3, 0.4)  # for the outputs of convolutions 1 to 4
-GATES = ("formula", "prose", "none")
 
 
 @dataclass(frozen=True)
@@ -41,20 +37,16 @@ class Options:
 class DirectSymmetric(nn.Module):
     """Predicts the image itself; 8,894,345 weights at width 518 and kernel 5."""
 
-    stride = 16
+    stride = STRIDE
 
     def __init__(self, config: Config) -> None:
         super().__init__()
-        if config.gates not in GATES:
-            raise UsageError(f"dsc has no gates {config.gates!r}.", did_you_mean(config.gates, GATES))
+        check_gates(config.gates, "dsc")
         self.channels = config.channels
         self.gates = config.gates
         first, kernel = config.features, config.kernel
-        down = (config.channels, first, first, 2 * first, 4 * first, config.width)
         up = (config.width, 4 * first, 2 * first, first, first, config.channels)
-        self.convs = nn.ModuleList(
-            nn.Sequential(_conv(down[i], down[i + 1], kernel, 1 if i == 0 else 2), nn.ReLU()) for i in range(5)
-        )
+        self.convs = contracting(config.channels, first, config.width, kernel)
         self.deconvs = nn.ModuleList(
             nn.Sequential(
                 _deconv(up[i], up[i + 1], kernel, 1 if i == 4 else 2),
@@ -65,14 +57,7 @@ class DirectSymmetric(nn.Module):
 
     def forward(self, noisy: Tensor) -> Tensor:
         """The estimate, not clipped: (N, C, H, W), H and W multiples of 16, from noisy images of that shape."""
-        across: list[Tensor] = []
-        features = noisy
-        for index, conv in enumerate(self.convs):
-            features = conv(features)
-            if index < len(DELTAS) and self.gates != "none":
-                delta = DELTAS[index] if self.gates == "formula" else 1 - DELTAS[index]
-                across.append((1 - delta) * features)
-                features = delta * features
+        features, across = contract(self.convs, noisy, self.gates)
         for index, deconv in enumerate(self.deconvs):
             features = deconv(features + across.pop() if index and across else features)
         return features
@@ -94,23 +79,10 @@ class DirectSymmetric(nn.Module):
         return losses.find(recipe.loss)(self(pair.noisy), pair.clean)
 
 
-def _conv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Conv2d:
-    conv = nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2)
-    _draw(conv, inputs * kernel**2)
-    return conv
-
-
 def _deconv(inputs: int, outputs: int, kernel: int, stride: int) -> nn.ConvTranspose2d:
     deconv = nn.ConvTranspose2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, output_padding=stride - 1)
-    _draw(deconv, inputs * kernel**2 / stride**2)
+    draw(deconv, inputs * kernel**2 / stride**2)
     return deconv
-
-
-def _draw(layer: nn.Conv2d | nn.ConvTranspose2d, fan_in: float) -> None:
-    """He's initialisation, where ``fan_in`` values meet in an output."""
-    nn.init.normal_(layer.weight, std=sqrt(2 / fan_in))
-    assert layer.bias is not None
-    nn.init.zeros_(layer.bias)
 
 
 METHOD = Method(

@@ -53,5 +53,5 @@ class Mixture:
         shape = max((pair.sigma.shape[1:] for pair in pairs.values()), key=torch.Size.numel)
         noisy, sigma = torch.empty_like(clean), clean.new_empty((len(clean), *shape))
         for kind, chosen in members.items():
-            _, noisy[chosen], sigma[chosen] = pairs[kind]
+            noisy[chosen], sigma[chosen] = pairs[kind].noisy, pairs[kind].sigma
         return Pair(clean, noisy, sigma)

@@ -1,5 +1,6 @@
 """What every kind of noise promises: clean images in, a pair of clean and noisy images out."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import torch
@@ -13,6 +14,11 @@ class Pair(NamedTuple):
     noisy: Tensor  # (N, C, H, W), may leave [0, 1] until it is stored
     sigma: Tensor  # standard deviation of the noise where it has one, else its level: of each image, (N, 1, 1, 1), or,
     # where it differs from pixel to pixel, of each value, (N, C, H, W)
+    label: Tensor | None = None  # (N, 1, 1, 1) int64, the number of the class of each image, where classes matter
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Pair":
+        """All that is there, changed; images stay at the same places of the batch in each."""
+        return Pair(*(change(part) if part is not None else None for part in self))  # type: ignore[arg-type]
 
 
 class Noise(Protocol):

@@ -21,5 +21,5 @@ def test_a_word_that_is_no_loss() -> None:
         losses.find("charbonier")
     assert str(caught.value) == (
         "There is no loss 'charbonier'.\n"
-        "Did you mean 'charbonnier'? Known: charbonnier, l1, l2, log-mse, mix, ms-ssim, mse, ssim, tv."
+        "Did you mean 'charbonnier'? Known: charbonnier, l1, l2, log-mse, mix, ms-ssim, mse, perceptual, ssim, tv."
     )
