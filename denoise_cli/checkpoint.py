@@ -68,6 +68,14 @@ def load(path: Path) -> Checkpoint:
         ) from error
 
 
+def adopt(net: torch.nn.Module, tensors: Mapping[str, Tensor]) -> int:
+    """Put those of ``tensors`` into ``net`` whose names and shapes it has too, and return how many these are."""
+    own = net.state_dict()
+    common = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    net.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in common.items()}, strict=False)
+    return len(common)
+
+
 def fill(net: torch.nn.Module, checkpoint: Checkpoint, name: str) -> None:
     """Put the checkpoint's tensors into ``net``; raises ``WeightsError`` where names or shapes differ."""
     wanted = net.state_dict()

@@ -12,6 +12,7 @@ from denoise_cli.errors import WeightsError, did_you_mean
 from denoise_cli.files import write_atomically
 
 INDEX = "index.toml"
+OF_RUN = "best.safetensors"  # what a training run leaves
 FOLDER_VARIABLE = "DENOISE_WEIGHTS"
 
 
@@ -83,6 +84,17 @@ def path_of(entry: Entry) -> Path:
             "Install denoise again.",
         )
     return path
+
+
+def located(word: str) -> Path:
+    """The weights file that a user named: a file, the folder of a training run, or an entry such as ``dt.sp``.
+
+    Raises ``WeightsError`` where there is no such entry, or it is damaged; a file may be missing.
+    """
+    path = Path(word)
+    if path.is_dir():
+        return path / OF_RUN
+    return path if path.suffix == ".safetensors" or path.is_file() else path_of(find(word))
 
 
 def write_index(items: list[Entry]) -> None:

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from denoise_cli.checkpoint import Checkpoint, fill, load, save
+from denoise_cli.checkpoint import Checkpoint, adopt, fill, load, save
 from denoise_cli.errors import OutputError, WeightsError
 
 
@@ -83,3 +83,18 @@ def test_weights_of_another_shape_or_name(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="1 tensors differ, first 'weight'"):
         net = nn.PReLU()
         fill(net, Checkpoint("dt", {}, {}, {}, {}), "dt.sp")
+
+
+def test_tensors_that_fit_by_name_and_shape_are_taken_over() -> None:
+    net = torch.nn.Sequential(torch.nn.Linear(2, 3), torch.nn.Linear(3, 4))
+    before = net[1].weight.clone()
+    others = {
+        "0.weight": torch.ones((3, 2)).half(),
+        "0.bias": torch.ones(4),
+        "1.bias": torch.ones(4),
+        "2": torch.ones(1),
+    }
+    assert adopt(net, others) == 2
+    assert (net[0].weight == 1).all() and (net[1].bias == 1).all() and net[0].weight.dtype == torch.float32
+    assert torch.equal(net[1].weight, before)
+    assert adopt(net, {}) == 0

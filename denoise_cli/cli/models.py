@@ -88,13 +88,13 @@ def verify(
     """
     from denoise_cli import methods, shelf
     from denoise_cli.errors import WeightsError
-    from denoise_cli.inference.load import load_net
+    from denoise_cli.inference.load import load_module
 
     chosen = [shelf.find(name) for name in names] if names else shelf.entries()
     bad = []
     for entry in chosen:
         try:
-            load_net(shelf.path_of(entry), methods.find(entry.model))
+            load_module(shelf.path_of(entry), methods.find(entry.model))
             screen.emit(f"{entry.name}: good")
         except WeightsError as error:
             screen.emit(f"{entry.name}: BAD")

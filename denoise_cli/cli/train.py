@@ -3,6 +3,7 @@
 import shlex
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,6 @@ from denoise_cli.cli.interrupts import interrupts
 from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
-    from denoise_cli.data.training_set import Images
     from denoise_cli.training.log import Report
     from denoise_cli.training.run import Run
 
@@ -42,15 +42,25 @@ def train(
     loss: Annotated[
         str | None,
         typer.Option(
-            help="l1, mse or l2, charbonnier, log-mse, ssim, ssim:5, ms-ssim, mix, tv; a sum: mse + 0.08*tv; or one "
-            "after the other: l2@0..50%,l1@50%.."
+            help="l1, mse or l2, charbonnier, log-mse, ssim, ssim:5, ms-ssim, mix, tv, perceptual; similarity (dt); a "
+            "sum: mse + 0.08*tv; or one after the other: l2@0..50%,l1@50%.."
         ),
+    ] = None,
+    perceptual: Annotated[
+        str | None,
+        typer.Option(help="What the loss `perceptual` sees with: classifier.TAG, a file or run of one, or vgg16:FILE."),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, patches and noise.")] = None,
     settings: flags.Settings = None,
     validation: Annotated[
         int, typer.Option("--val", min=1, help="Images kept out of training to measure PSNR on.")
     ] = 32,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only images of this class, or group of them: cat, animals.")
+    ] = None,
+    init_from: Annotated[
+        str | None, typer.Option("--init-from", help="Start from the tensors of these weights, or run, that fit.")
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use only so many images of each --data.")] = None,
     time_limit: Annotated[
         str | None, typer.Option("--time-limit", help="Stop after 90s, 9m, 1.5h; the same command goes on.")
@@ -77,18 +87,17 @@ def train(
 
     `denoise train dncnn --data photos/ --set channels=1 --set depth=17 --noise gaussian:25 -o runs/gray-25`
     """
+    from denoise_cli import checkpoint, losses, methods, shelf
     from denoise_cli import device as devices
-    from denoise_cli import methods
-    from denoise_cli.data import training_set
-    from denoise_cli.data.patches import Patches
     from denoise_cli.data.synthesize import folder_of
-    from denoise_cli.errors import UsageError
-    from denoise_cli.noise import parse
+    from denoise_cli.data.training_set import class_names
+    from denoise_cli.errors import UsageError, WeightsError
+    from denoise_cli.inference.perception import features_of
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
-    from denoise_cli.training.run import PAIRS, Run, check
+    from denoise_cli.training.material import gather
+    from denoise_cli.training.run import Run, check
     from denoise_cli.training.state import progress_of
-    from denoise_cli.training.validation import Validation
 
     with distributed.joined() as team:
         if not team.leads:
@@ -101,53 +110,70 @@ def train(
         shares = knobs.split(knobs.parse_settings(settings or []), card.config, card.recipe, of=of)
         config = fill(card.config, shares[0], of)
         given = {"noise": noise, "steps": steps, "batch": batch, "patch": patch, "rate": rate, "loss": loss}
-        chosen = {name: value for name, value in {**given, "seed": seed}.items() if value is not None}
+        given |= {"seed": seed, "perceptual": perceptual}
+        chosen = {name: value for name, value in given.items() if value is not None}
         recipe = fill(card.recipe, chosen | shares[1], of)
         check(recipe)
         team.share(recipe.batch)
-        kind = None if recipe.noise == PAIRS else parse(recipe.noise)
         seconds = parse_duration(time_limit) if time_limit else float("inf")
         where = team.place(device)
         devices.keep_memory()
         dtype = devices.precision(precision, where)
-        make = loop.maker(card, config, where, compiled=compiled)
-        make()  # a config that cannot be is found before the images are read
+        if card.classifies:
+            config = replace(config, classes=class_names(data, limit, only or ()))
+        start = checkpoint.load(shelf.located(init_from)).tensors if init_from else None
+        make = loop.maker(card, config, where, compiled=compiled, start=start)
+        fresh = make()  # a config that cannot be is found before the images are read
+        if init_from and start is not None:
+            taken, wanted = checkpoint.adopt(fresh, start), len(fresh.state_dict())
+            if not taken:
+                raise WeightsError(
+                    f"No tensor of {init_from} fits {model}: all have other names or shapes.",
+                    "Start from weights of nets of the same widths: see --set and `denoise models info`.",
+                )
+            screen.say(f"{taken} of {wanted} tensors start as in {init_from}")
+        features = features_of(recipe.perceptual, where) if recipe.perceptual else None
         folder = output or Path("runs") / f"{model}-{folder_of(recipe.noise)}"
         command = shlex.join(["denoise", *sys.argv[1:]])
-        run = Run(card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit, micro_batch)
+        run = Run(
+            card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit,
+            only=tuple(only or ()), init_from=init_from or "", micro_batch=micro_batch,
+        )  # fmt: skip
 
         with files.claimed(folder) if team.leads else nullcontext():
             if team.leads:
                 _prepare(folder, run, force=force)
             screen.say(f"reading {', '.join(data)}")
-            load = training_set.load_pairs if kind is None else training_set.load
             with team.in_turn():
-                images = load(data, config.channels, limit)
-            _say_converted(images, config.channels)
-            groups, kept = training_set.split(images, validation, recipe.seed)
-            patches = Patches(groups, recipe.patch, where)
-            checks = Validation.make(kept, kind, recipe.seed, where)
+                material = gather(run, validation, where)
+            _say_converted(material.converted, config.channels)
+            checks = material.validation
             together = f", shared by {team.size} processes" if team.size > 1 else ""
             screen.say(
                 f"{model} on {devices.describe(where)} in {str(dtype).removeprefix('torch.')}: "
-                f"{sum(map(len, groups))} images, {recipe.steps} steps of {recipe.batch} patches of {recipe.patch} "
+                f"{material.learned} images, {recipe.steps} steps of {recipe.batch} patches of {recipe.patch} "
                 f"pixels{together}"
             )
             screen.say(
-                f"{len(kept)} images are kept for validation, at {checks.noisy_psnr():.2f} dB; the run is in {folder}"
+                f"{material.kept} images are kept for validation, {checks.beaten} at "
+                f"{checks.floor():.2f} {checks.unit}; the run is in {folder}"
             )
             waiting = None
-            with interrupts() as interrupted, screen.progress("training", recipe.steps) as bar:
+            with (
+                interrupts() as interrupted,
+                screen.progress("training", recipe.steps) as bar,
+                losses.seen_by(features),
+            ):
 
                 def stop(spent: float) -> bool:
                     return (team.leads and spent > seconds) or bool(interrupted)
 
-                for report in loop.train(run, make, patches, checks, folder, stop, team):
-                    _show(report, bar, recipe.steps)
+                for report in loop.train(run, make, material.patches, checks, folder, stop, team):
+                    _show(report, bar, recipe.steps, checks.unit)
                     waiting = report.waiting
             (code,) = team.highest(*(interrupted or [0]))
             if team.leads:
-                _draw(folder)
+                _draw(folder, f"{checks.measure}, {checks.unit}")
                 reached = progress_of(folder / files.LAST)
                 if waiting is not None:
                     screen.say(f"{waiting:.1%} of the time went into waiting for data")
@@ -156,17 +182,16 @@ def train(
                 elif reached.step < recipe.steps:
                     screen.say(f"time is up at step {reached.step}; the same command goes on")
                 else:
-                    screen.say(f"done: {recipe.steps} steps, validation at {reached.best_psnr:.2f} dB")
-                    if reached.best_psnr <= checks.noisy_psnr():
-                        screen.say("that is no better than the noisy images: train for more --steps")
+                    screen.say(f"done: {recipe.steps} steps, validation at {reached.best:.2f} {checks.unit}")
+                    if reached.best <= checks.floor():
+                        screen.say(f"that is no better than {checks.beaten}: train for more --steps")
     if code:
         raise typer.Exit(code)
     if team.leads:
         screen.emit(str(folder / files.BEST))
 
 
-def _say_converted(sets: "list[Images]", channels: int) -> None:
-    converted = sum(images.converted for images in sets)
+def _say_converted(converted: int, channels: int) -> None:
     if converted and channels == 1:
         screen.say(f"colour images, taken as their luma: {converted}")
     elif converted:
@@ -197,18 +222,18 @@ def _prepare(folder: Path, run: "Run", *, force: bool) -> None:
         )
 
 
-def _show(report: "Report", bar: screen.Bar, steps: int) -> None:
+def _show(report: "Report", bar: screen.Bar, steps: int, unit: str) -> None:
     words = "" if report.loss is None else f"loss {report.loss:.5f}"
     if report.message:
         bar.say(report.message)
-    if report.psnr is not None:
-        bar.say(f"step {report.step}/{steps}  {words}  validation {report.psnr:.2f} dB")
+    if report.score is not None:
+        bar.say(f"step {report.step}/{steps}  {words}  validation {report.score:.2f} {unit}")
     bar.note(words)
     bar.move(report.step)
 
 
-def _draw(folder: Path) -> None:
+def _draw(folder: Path, measure: str) -> None:
     from denoise_cli.training.curve import draw
 
-    if not draw(folder):
+    if not draw(folder, measure):
         screen.say("no curve.png: that takes matplotlib (pip install 'denoise-cli[report]')")

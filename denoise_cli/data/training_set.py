@@ -1,7 +1,7 @@
 """The images of a training run: read once, split into training and validation, kept in memory as 8 bit."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from denoise_cli import seeds
-from denoise_cli.data import manifest
-from denoise_cli.data.source import Pixels, eight_bits
+from denoise_cli.data import classes, manifest
+from denoise_cli.data.source import Pixels, Source, eight_bits
 from denoise_cli.data.sources import open_source
 from denoise_cli.errors import InputError, UsageError
 from denoise_cli.image import read
@@ -31,13 +31,66 @@ class Images:
     converted: int = 0  # images that came with another number of channels
 
 
-def load(words: Sequence[str], channels: int, limit: int | None) -> list[Images]:
+def load(words: Sequence[str], channels: int, limit: int | None, only: Collection[str] = ()) -> list[Images]:
     """Read the images of every word (a folder or a known set) as ``channels`` channels.
 
+    ``only`` names the classes that are wanted, where the images have any.
     Of a set with parts only ``train/`` is trained on, only ``val/`` measured on, and ``test/`` left alone. Raises
     ``InputError`` for what does not exist or cannot be read.
     """
-    return [_load(word, channels, limit) for word in words]
+    return [_load(word, channels, limit, only) for word in words]
+
+
+def class_names(words: Sequence[str], limit: int | None, only: Collection[str] = ()) -> tuple[str, ...]:
+    """What the images to train on show, in order, ``animals/frog``; those of every word together.
+
+    Raises ``UsageError`` where there are less than two classes.
+    """
+    sources = (open_source(word, limit=limit, only=only) for word in words)
+    names = sorted({label for source in sources for part, label in _shown(source).values() if part == "train"})
+    if len(names) < 2:
+        raise UsageError(
+            f"{', '.join(words)} has {f'a single class, {names[0]}' if names else 'no classes'}: "
+            "there is nothing to tell apart.",
+            "Name a set with labels, such as cifar10, or a folder with a folder of images for each class.",
+        )
+    return tuple(names)
+
+
+def load_classes(
+    words: Sequence[str], channels: int, limit: int | None, names: Sequence[str], only: Collection[str] = ()
+) -> list[Images]:
+    """Read the images of every word by what they show: those of each class in ``names``, which ``class_names`` gave.
+
+    Parts are as in ``load``; images without a class are left out.
+    """
+    found = {name: Images({}, {}) for name in names}
+    converted = dict.fromkeys(names, 0)
+    for number, word in enumerate(words):
+        source = open_source(word, limit=limit, only=only)
+        shown = _shown(source)
+        for name, pixels in source:
+            part, label = shown.get(name, ("", ""))
+            if label in found:
+                images = found[label].train if part == "train" else found[label].held_out
+                images[f"{number}/{name}"] = [torch.from_numpy(_as_channels(pixels, channels))]
+                converted[label] += len(pixels) != channels
+    return [replace(images, converted=converted[label]) for label, images in found.items()]
+
+
+def split_classes(sets: Sequence[Images], held_out: int, seed: int) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+    """As ``split``, for the images of each class: about as many held out of every one."""
+    share = max(1, round(held_out / len(sets)))
+    parts = [split([images], share, seed) for images in sets]
+    return [groups[0] for groups, _ in parts], [kept for _, kept in parts]
+
+
+def _shown(source: Source) -> dict[str, tuple[str, str]]:
+    """The part, ``train`` or ``val``, and the class of each image that has both."""
+    in_parts = any(name.partition("/")[0] in classes.SPLITS for name in source.names)
+    parts = {name: name.partition("/")[0] if in_parts else "train" for name in source.names}
+    labelled = {name: (part, source.classes.get(name, "")) for name, part in parts.items()}
+    return {name: shown for name, shown in labelled.items() if shown[0] in ("train", "val") and shown[1]}
 
 
 def load_pairs(words: Sequence[str], channels: int, limit: int | None) -> list[Images]:
@@ -72,10 +125,10 @@ def split(sets: Sequence[Images], held_out: int, seed: int) -> tuple[list[list[T
     return groups, kept
 
 
-def _load(word: str, channels: int, limit: int | None) -> Images:
+def _load(word: str, channels: int, limit: int | None, only: Collection[str]) -> Images:
     parts: dict[str, dict[str, list[Tensor]]] = {}
     converted = 0
-    for name, pixels in open_source(word, limit=limit):
+    for name, pixels in open_source(word, limit=limit, only=only):
         converted += len(pixels) != channels
         part = name.partition("/")[0]
         parts.setdefault(part, {})[name] = [torch.from_numpy(_as_channels(pixels, channels))]

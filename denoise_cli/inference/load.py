@@ -1,7 +1,6 @@
 """From a weights file to a net that is ready to denoise."""
 
 from pathlib import Path
-from typing import cast
 
 from torch import nn
 
@@ -12,10 +11,24 @@ from denoise_cli.method import Denoiser, Method
 
 
 def load_net(path: Path, method: Method) -> Denoiser:
-    """The net of ``method`` with the weights in ``path``: in eval mode, batch normalisation folded.
+    """The denoiser of ``method`` with the weights in ``path``: in eval mode, batch normalisation folded.
 
     Raises ``WeightsError`` where the file is missing, damaged, or of another model.
     """
+    net = load_module(path, method)
+    assert isinstance(net, Denoiser)
+    return net
+
+
+def without_weights(method: Method) -> Denoiser:
+    """The denoiser of a ``method`` that has nothing to learn."""
+    denoiser = method.make(method.config)
+    assert isinstance(denoiser, Denoiser)
+    return denoiser
+
+
+def load_module(path: Path, method: Method) -> nn.Module:
+    """As ``load_net``, for classifiers too."""
     loaded = checkpoint.load(path)
     if loaded.model != method.name:
         raise WeightsError(
@@ -31,4 +44,4 @@ def load_net(path: Path, method: Method) -> Denoiser:
     assert isinstance(net, nn.Module)
     checkpoint.fill(net, loaded, path.name)
     net.eval().requires_grad_(False)
-    return cast(Denoiser, fold_batch_norm(net))
+    return fold_batch_norm(net)

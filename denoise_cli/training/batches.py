@@ -29,7 +29,7 @@ class Batches:
         """The pairs of a step of an attempt."""
         first, last = self.part.start // BLOCK, -(-self.part.stop // BLOCK)
         made = range(first * BLOCK, min(last * BLOCK, recipe.batch))
-        clean = self.patches.draw(recipe.batch, seeds.generator(recipe.seed, "patches", attempt, step), made)
+        clean, label = self.patches.draw(recipe.batch, seeds.generator(recipe.seed, "patches", attempt, step), made)
         if self.kind is None:
             pair = as_pair(clean)
         else:
@@ -40,7 +40,7 @@ class Batches:
             pair = _joined(blocks)
             pair = pair._replace(noisy=_some_stored(pair.noisy, made.start, recipe.eight_bit))
         inside = slice(self.part.start - made.start, self.part.stop - made.start)
-        return Pair(*(whole[inside] for whole in pair))
+        return pair._replace(label=label).each(lambda whole: whole[inside])
 
 
 def _noisy(clean: Tensor, kind: Noise, recipe: Recipe, key: tuple[int, ...]) -> Pair:
@@ -60,14 +60,14 @@ def _with_gray(pair: Pair, kind: Noise, share: float, generator: torch.Generator
     luma = sum(weight * channel for weight, channel in zip(LUMA, torch.split(pair.clean, 1, dim=1), strict=True))
     assert isinstance(luma, Tensor)
     gray = kind(luma, generator)
-    return Pair(*(torch.where(chosen, new, old) for new, old in zip(gray, pair, strict=True)))
+    return Pair(*(torch.where(chosen, new, old) for new, old in zip(gray[:3], pair[:3], strict=True)))
 
 
 def _joined(blocks: list[Pair]) -> Pair:
     """One pair; where the level is of every value in one block, it is in all."""
     shape = max((block.sigma.shape[1:] for block in blocks), key=torch.Size.numel)
     blocks = [block._replace(sigma=block.sigma.expand(-1, *shape)) for block in blocks]
-    return Pair(*map(torch.cat, zip(*blocks, strict=True)))
+    return Pair(*map(torch.cat, zip(*(block[:3] for block in blocks), strict=True)))
 
 
 def _some_stored(noisy: Tensor, start: int, share: float) -> Tensor:

@@ -1,4 +1,4 @@
-"""The curve of a run: loss and validation PSNR over the steps, as a PNG."""
+"""The curve of a run: loss and validation score over the steps, as a PNG."""
 
 from io import BytesIO
 from pathlib import Path
@@ -8,7 +8,7 @@ from denoise_cli.training.folder import CURVE, LOG
 from denoise_cli.training.log import rows
 
 
-def draw(folder: Path) -> bool:
+def draw(folder: Path, measure: str) -> bool:
     """Write the curve of the log in ``folder``, where there is one; False if matplotlib is not installed."""
     try:
         from matplotlib.figure import Figure
@@ -24,9 +24,9 @@ def draw(folder: Path) -> bool:
     left.plot([row["step"] for row in lost], [row["loss"] for row in lost], color="tab:blue", linewidth=0.8)
     left.set(xlabel="step", ylabel="loss", yscale="log" if lost and positive else "linear")
     right = left.twinx()
-    scored = [row for row in entries if row["psnr"] is not None]
-    right.plot([row["step"] for row in scored], [row["psnr"] for row in scored], color="tab:orange", marker=".")
-    right.set_ylabel("validation PSNR, dB")
+    scored = [row for row in entries if row.get("score") is not None]
+    right.plot([row["step"] for row in scored], [row["score"] for row in scored], color="tab:orange", marker=".")
+    right.set_ylabel(f"validation {measure}")
     data = BytesIO()
     figure.savefig(data, format="png", dpi=120)
     write_atomically(folder / CURVE, data.getvalue(), force=True)

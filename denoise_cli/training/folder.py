@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from denoise_cli import shelf
 from denoise_cli.errors import OutputError
 from denoise_cli.files import PART_SUFFIX
 
 LAST = "last.safetensors"  # the whole state
 SAFE = "safe.safetensors"  # the state to go back to
-BEST = "best.safetensors"  # the averaged weights with the best validation PSNR
+BEST = shelf.OF_RUN  # the averaged weights with the best validation PSNR
 LOG = "log.jsonl"
 CURVE = "curve.png"
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from denoise_cli import device as devices
 from denoise_cli import seeds
 from denoise_cli.errors import DeviceError
-from denoise_cli.method import Recipe, Trainable
+from denoise_cli.method import Learner, Recipe
 from denoise_cli.noise import Pair
 from denoise_cli.training.distributed import Team
 
@@ -75,10 +75,11 @@ def running(net: nn.Module) -> list[Tensor]:
 def _accumulate(
     net: nn.Module, pair: Pair, recipe: Recipe, key: tuple[int, ...], dtype: torch.dtype, size: int
 ) -> Tensor:
-    assert isinstance(net, Trainable)
+    assert isinstance(net, Learner)
     total = torch.zeros((), device=pair.clean.device)
-    for parts in zip(*(torch.split(whole, size) for whole in pair), strict=True):
-        part = Pair(*(piece.contiguous(memory_format=torch.channels_last) for piece in parts))
+    for start in range(0, len(pair.clean), size):
+        inside = slice(start, start + size)
+        part = pair.each(lambda whole: whole[inside].contiguous(memory_format=torch.channels_last))  # noqa: B023
         with torch.autocast(part.clean.device.type, dtype, enabled=dtype != torch.float32):
             loss = net.loss(part, recipe, seeds.generator(recipe.seed, "loss", *key))
         share = len(part.clean) / recipe.batch

@@ -18,10 +18,12 @@ from denoise_cli.training.state import State
 class Keeper:
     """Writes the files of ``training.folder`` into the folder of a run, and reads them for all processes."""
 
-    def __init__(self, run: Run, folder: Path, team: Team) -> None:
+    def __init__(self, run: Run, folder: Path, team: Team, measure: str) -> None:
+        """``measure`` is what the weights are judged by, such as ``PSNR``."""
         self.run = run
         self.folder = folder
         self.team = team
+        self.measure = measure
 
     def begin(self, state: State) -> None:
         """Go on from the state that is there, or clear the folder for a new run."""
@@ -53,7 +55,7 @@ class Keeper:
             (self.folder / SAFE).unlink(missing_ok=True)
 
     def keep_best(self, state: State, score: float) -> None:
-        """Write the averaged weights, whose validation PSNR is ``score``."""
+        """Write the averaged weights, whose validation score is ``score``."""
         if not self.team.leads:
             return
         run = self.run
@@ -62,7 +64,7 @@ class Keeper:
             "data": list(run.data),
             "step": state.progress.step,
             "seconds": round(state.progress.seconds, 1),
-            "validation_psnr": round(score, 4),
+            f"validation_{self.measure.lower()}": round(score, 4),
             "torch": torch.__version__,
         }
         tensors = state.average.state_dict()

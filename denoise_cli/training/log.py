@@ -17,8 +17,8 @@ class Report:
     step: int
     loss: float | None  # mean over the window so far; None where it is not finite
     rate: float
-    psnr: float | None  # validation PSNR, dB, where it was measured at this step
-    best_psnr: float
+    score: float | None  # of the validation, where it was measured at this step: PSNR, dB, or accuracy, %
+    best: float
     seconds: float
     message: str = ""  # something out of the ordinary: a rollback, memory that ran out
     attempt: int = 0  # rollbacks so far

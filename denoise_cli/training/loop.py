@@ -2,15 +2,16 @@
 
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from denoise_cli import noise, seeds
+from denoise_cli.checkpoint import adopt
 from denoise_cli.data.patches import Patches
 from denoise_cli.errors import DenoiseError, UsageError
 from denoise_cli.method import Method
@@ -29,7 +30,6 @@ from denoise_cli.training.waiting import Waiting
 WINDOW = 50  # steps over which the loss is averaged for the log and for the watch over it
 SAVE_SECONDS = 60.0  # a kill loses at most this much work
 _EXPLODED = 4.0  # a window's mean loss so many times the lowest one counts as diverged
-_FALLEN = 6.0  # dB below the attempt's best validation PSNR that count as diverged
 _PATIENCE = 500  # steps before which, and before a quarter of the run, a net may be worse than its input
 _ATTEMPTS = 6
 _VALIDATIONS = 20  # in the whole run
@@ -68,14 +68,14 @@ def train(
     recipe = run.recipe
     check(recipe)
     _compare(run, patches, team)
-    keeper = Keeper(run, folder, team)
+    keeper = Keeper(run, folder, team, validation.measure)
     state = _fresh(make, run, 0)
     keeper.begin(state)
     kind = None if recipe.noise == PAIRS else noise.parse(recipe.noise)
     batches = Batches(patches, kind, team.share(recipe.batch))
     portions, waiting = Portions(run.micro_batch), Waiting(patches.device)
     every = max(1, -(-recipe.steps // _VALIDATIONS))
-    floor = team.told(validation.noisy_psnr())
+    floor = team.told(validation.floor())
     began = saved = time.monotonic()
     before = state.progress.seconds
     while state.progress.step < recipe.steps:
@@ -98,7 +98,7 @@ def train(
                 keeper.save(state, SAFE)
         except Diverged as reason:
             state, message = _roll_back(state, run, make, keeper, reason)
-        if halt and state.progress.best_psnr == float("-inf"):
+        if halt and state.progress.best == float("-inf"):
             score = _measure(state, run, validation, team)
             keeper.keep_best(state, score)
         if ends and not message:
@@ -109,8 +109,8 @@ def train(
             step=state.progress.step,
             loss=loss,
             rate=rate_at(state.progress.step, recipe) * state.progress.rate_scale,
-            psnr=score,
-            best_psnr=state.progress.best_psnr,
+            score=score,
+            best=state.progress.best,
             seconds=state.progress.seconds,
             message=message or note,
             attempt=state.progress.attempt,
@@ -127,12 +127,18 @@ def train(
             return
 
 
-def maker(card: Method, config: Any, device: torch.device, *, compiled: bool) -> Callable[[], nn.Module]:
-    """A function that builds the net of ``config`` on ``device``, with its forward pass compiled where asked."""
+def maker(
+    card: Method, config: Any, device: torch.device, *, compiled: bool, start: Mapping[str, Tensor] | None = None
+) -> Callable[[], nn.Module]:
+    """A function that builds the net of ``config`` on ``device``, with its forward pass compiled where asked.
+
+    It starts with the tensors of ``start`` that fit by name and shape.
+    """
 
     def make() -> nn.Module:
         net = card.make(config)
         assert isinstance(net, nn.Module)
+        adopt(net, start or {})
         if compiled:
             net.compile()
         return net.to(device)
@@ -186,24 +192,25 @@ def _watch(state: State, loss: float, *, ends: bool, changes: bool) -> None:
 
 
 def _measure(state: State, run: Run, validation: Validation, team: Team) -> float:
-    """The validation PSNR of the averaged weights; one process measures, the others wait."""
-    return team.told(validation.psnr(state.average, run.options, run.dtype) if team.leads else 0.0)
+    """The validation score of the averaged weights; one process measures, the others wait."""
+    return team.told(validation.score(state.average, run.options, run.dtype) if team.leads else 0.0)
 
 
 def _validate(state: State, run: Run, validation: Validation, floor: float, keeper: Keeper) -> float:
-    """The validation PSNR, which must not fall, nor stay at ``floor``; the best weights so far are written."""
+    """The validation score, which must not fall, nor stay at ``floor``; the best weights so far are written."""
     score = _measure(state, run, validation, keeper.team)
     if isnan(score):
         raise Diverged("the estimates are not finite")
-    highest = state.progress.attempt_psnr
-    if score < highest - _FALLEN:
-        raise Diverged(f"validation fell to {score:.2f} dB, from {highest:.2f} dB")
+    highest = state.progress.attempt_best
+    if score < highest - validation.fall:
+        raise Diverged(f"validation fell to {score:.2f} {validation.unit}, from {highest:.2f} {validation.unit}")
     if not score > floor and state.progress.step >= max(_PATIENCE, run.recipe.steps // 4):
-        raise Diverged(f"validation is at {score:.2f} dB, its input at {floor:.2f} dB", afresh=True)
-    if score > state.progress.best_psnr:
-        state.advance(best_psnr=score)
+        scores = f"{score:.2f} {validation.unit}, {validation.beaten} at {floor:.2f} {validation.unit}"
+        raise Diverged(f"validation is at {scores}", afresh=True)
+    if score > state.progress.best:
+        state.advance(best=score)
         keeper.keep_best(state, score)
-    state.advance(attempt_psnr=max(score, highest))
+    state.advance(attempt_best=max(score, highest))
     return score
 
 
@@ -223,7 +230,7 @@ def _roll_back(
         keeper.distrust()
     keeper.restore(state, SAFE)
     state.open_window()
-    state.advance(attempt=attempt, rate_scale=scale, best_psnr=was.best_psnr, seconds=was.seconds)
+    state.advance(attempt=attempt, rate_scale=scale, best=was.best, seconds=was.seconds)
     return state, f"diverged at step {was.step}: {reason}; back to step {state.progress.step}, rate x {scale:g}"
 
 

@@ -47,7 +47,14 @@ class Run:
     command: str = ""  # for the record
     held_out: int | None = None  # images kept for validation
     limit: int | None = None  # images of each set at most
+    only: tuple[str, ...] = ()  # classes of images, or groups of them; none: all
+    init_from: str = ""  # weights to start from
     micro_batch: int | None = None  # patches that go through the net at once, at most; the result is the same
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What is learned, where it is classes; none for a denoiser."""
+        return getattr(self.config, "classes", ())
 
     def settings(self) -> dict[str, Any]:
         """What must be equal for a saved state to be continued; plain JSON."""
@@ -59,6 +66,8 @@ class Run:
             "dtype": str(self.dtype).removeprefix("torch."),
             "held_out": self.held_out,
             "limit": self.limit,
+            "only": list(self.only),
+            "init_from": self.init_from,
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings))
         return plain
@@ -82,7 +91,17 @@ def check(recipe: Recipe) -> None:
             raise UsageError(f"{name} cannot be {value}.", f"It is {above} {lowest}{below}.")
     if recipe.optimiser not in OPTIMISERS:
         raise UsageError(f"There is no optimiser {recipe.optimiser!r}.", f"Choose from: {', '.join(OPTIMISERS)}.")
-    losses.parse(recipe.loss, recipe.own_losses)
+    looks = "perceptual" in losses.parse(recipe.loss, recipe.own_losses).words()
+    if looks and not recipe.perceptual:
+        raise UsageError(
+            f"The loss {recipe.loss!r} has nothing to see with.",
+            "Name weights of a classifier: --perceptual classifier.tiny-imagenet, or --perceptual vgg16:FILE.",
+        )
+    if recipe.perceptual and not looks:
+        raise UsageError(
+            f"The loss {recipe.loss!r} does not look with {recipe.perceptual}.",
+            "Put the word in, with a weight: --loss 'mse + 0.1*perceptual'; or leave --perceptual out.",
+        )
     if recipe.noise != PAIRS:
         noise.parse(recipe.noise)
 

@@ -16,6 +16,8 @@ from denoise_cli.files import write_atomically
 from denoise_cli.method import Recipe
 from denoise_cli.muon import Muon
 
+_EARLIER = {"best_psnr": "best", "attempt_psnr": "attempt_best"}  # what fields were called when all scores were PSNR
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -24,8 +26,8 @@ class Progress:
     step: int = 0
     attempt: int = 0  # times the run was rolled back; part of the seed, so that a new attempt sees other noise
     rate_scale: float = 1.0  # halved by each rollback
-    best_psnr: float = float("-inf")  # best validation PSNR so far, dB
-    attempt_psnr: float = float("-inf")  # the best of the weights that are being trained, dB
+    best: float = float("-inf")  # best score of a validation so far
+    attempt_best: float = float("-inf")  # the best of the weights that are being trained
     lowest_loss: float = float("inf")  # lowest mean loss of a window so far
     window_loss: float = 0.0  # sum of the losses since the last window ended
     window_steps: int = 0  # how many these are
@@ -125,7 +127,7 @@ def settings_of(path: Path) -> dict[str, Any]:
 
 def progress_of(path: Path) -> Progress:
     """How far the run saved at ``path`` is; raises ``WeightsError`` where the file is damaged."""
-    values = _header(path, "progress")
+    values = {_EARLIER.get(name, name): value for name, value in _header(path, "progress").items()}
     if "window_steps" not in values:  # saved before windows were counted
         values["window_loss"] = 0.0
     try:

@@ -1,16 +1,17 @@
-"""Validation: the PSNR of a net on images that are kept out of training, under noise that is always the same."""
+"""Validation: how good a net is on images that are kept out of training, under noise that is always the same."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from denoise_cli import seeds
-from denoise_cli.method import Denoiser
+from denoise_cli.method import Classifier, Denoiser
 from denoise_cli.metrics.psnr import psnr
 from denoise_cli.noise import Noise, Pair, as_pair, stored
+from denoise_cli.shapes import pad_to_multiple
 
 _LARGEST = 128  # side of the centre crop that large images are judged by, pixels
 _BATCH = 64  # images at once
@@ -18,34 +19,51 @@ _BATCH = 64  # images at once
 
 @dataclass(frozen=True)
 class Validation:
-    """Batches of clean images and the noise to judge them under, as 8-bit files would hold them."""
+    """Batches of clean images with noisy ones, as 8-bit files would hold them: judges denoisers by their PSNR."""
+
+    measure: ClassVar[str] = "PSNR"
+    unit: ClassVar[str] = "dB"
+    fall: ClassVar[float] = 6.0  # so far below the best score counts as diverged
+    beaten: ClassVar[str] = "the noisy images"  # what has the score ``floor``
 
     pairs: Sequence[Pair]
 
     @classmethod
-    def make(cls, images: Sequence[Tensor], noise: Noise | None, seed: int, device: torch.device) -> "Validation":
-        """From uint8 images (C, H, W): those of one size form a batch.
+    def make(
+        cls,
+        images: Sequence[Tensor],
+        noise: Noise | None,
+        seed: int,
+        device: torch.device,
+        labels: Sequence[int] | None = None,
+    ) -> Self:
+        """From uint8 images (C, H, W), with the numbers of their classes where it has any; one size forms a batch.
 
         Without ``noise`` they are pairs, (2 C, H, W).
         """
-        sizes: dict[tuple[int, ...], list[Tensor]] = {}
-        for image in images:
-            crop = _centre(image)
-            sizes.setdefault(tuple(crop.shape), []).append(crop)
+        crops = [_centre(image) for image in images]
+        sizes: dict[tuple[int, ...], list[int]] = {}
+        for number, crop in enumerate(crops):
+            sizes.setdefault(tuple(crop.shape), []).append(number)
         pairs = []
-        for index, crops in enumerate(sizes.values()):
-            images_of_size = torch.stack(crops).float().div(255)
+        for index, numbers in enumerate(sizes.values()):
+            images_of_size = torch.stack([crops[number] for number in numbers]).float().div(255)
             generator = seeds.generator(seed, "validation", index)
             pair = as_pair(images_of_size) if noise is None else noise(images_of_size, generator)
-            pair = Pair(pair.clean.to(device), stored(pair.noisy).to(device), pair.sigma.to(device))
-            pairs += [Pair(*parts) for parts in zip(*(torch.split(part, _BATCH) for part in pair), strict=True)]
+            pair = pair._replace(noisy=stored(pair.noisy))
+            if labels is not None:
+                pair = pair._replace(label=torch.tensor([labels[number] for number in numbers])[:, None, None, None])
+            pairs += [
+                pair.each(lambda part: part[start : start + _BATCH].to(device))  # noqa: B023
+                for start in range(0, len(numbers), _BATCH)
+            ]
         return cls(pairs)
 
-    def noisy_psnr(self) -> float:
+    def floor(self) -> float:
         """Mean PSNR of the noisy images, dB: what a net has to beat."""
         return _mean([psnr(pair.noisy, pair.clean) for pair in self.pairs])
 
-    def psnr(self, net: nn.Module, options: Any, dtype: torch.dtype) -> float:
+    def score(self, net: nn.Module, options: Any, dtype: torch.dtype) -> float:
         """Mean PSNR of the estimates of ``net`` (a denoiser, in eval mode), dB.
 
         What ``options`` leave to be measured is measured on each image for itself.
@@ -55,9 +73,41 @@ class Validation:
         with torch.no_grad():
             for pair in self.pairs:
                 with torch.autocast(pair.noisy.device.type, dtype, enabled=dtype != torch.float32):
-                    estimate = net.denoise(pair.noisy, options)
-                scores.append(psnr(estimate.float(), pair.clean))
+                    estimate = net.denoise(pad_to_multiple(pair.noisy, net.stride), options)
+                height, width = pair.clean.shape[-2:]
+                scores.append(psnr(estimate[..., :height, :width].float(), pair.clean))
         return _mean(scores)
+
+
+@dataclass(frozen=True)
+class Accuracy(Validation):
+    """Judges classifiers: in how many of the noisy images, in percent, they see what the clean ones show."""
+
+    measure: ClassVar[str] = "accuracy"
+    unit: ClassVar[str] = "%"
+    fall: ClassVar[float] = 50.0
+    beaten: ClassVar[str] = "one class for all"
+
+    def floor(self) -> float:
+        """The accuracy of always naming the most frequent class."""
+        counts = torch.bincount(torch.cat([_label(pair) for pair in self.pairs]))
+        return 100 * (counts.max() / counts.sum()).item()
+
+    def score(self, net: nn.Module, options: Any, dtype: torch.dtype) -> float:
+        """The accuracy of ``net`` (a classifier, in eval mode), percent."""
+        assert isinstance(net, Classifier)
+        right = []
+        with torch.no_grad():
+            for pair in self.pairs:
+                with torch.autocast(pair.noisy.device.type, dtype, enabled=dtype != torch.float32):
+                    scores = net.scores(pair.noisy)
+                right.append((scores.argmax(dim=1) == _label(pair)).float().mul(100))
+        return _mean(right)
+
+
+def _label(pair: Pair) -> Tensor:
+    assert pair.label is not None
+    return pair.label.flatten()
 
 
 def _centre(image: Tensor) -> Tensor:

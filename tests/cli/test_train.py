@@ -288,7 +288,7 @@ def test_a_gpu_without_memory_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys:
     def full(*args: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(loop.Validation, "psnr", full)
+    monkeypatch.setattr(loop.Validation, "score", full)
     assert _train("--steps", "1", "-o", "run") == 6
     err = capsys.readouterr().err
     assert "Error: the GPU is out of memory." in err
@@ -300,7 +300,7 @@ def test_the_log_is_json_lines() -> None:
     assert _train("--steps", "3", "-o", "run", "-q") == 0
     entries = [json.loads(line) for line in (Path("run") / LOG).read_text().splitlines()]
     assert [entry["step"] for entry in entries] == [1, 2, 3]
-    assert {"loss", "rate", "psnr", "best_psnr", "seconds", "attempt"} <= entries[0].keys()
+    assert {"loss", "rate", "score", "best", "seconds", "attempt"} <= entries[0].keys()
 
 
 def test_help_does_not_import_torch() -> None:

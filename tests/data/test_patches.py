@@ -16,7 +16,7 @@ def _numbered(channels: int, height: int, width: int, start: int = 0) -> Tensor:
 
 
 def _draw(patches: Patches, count: int, seed: int = 0) -> Tensor:
-    drawn = patches.draw(count, torch.Generator().manual_seed(seed))
+    drawn, _ = patches.draw(count, torch.Generator().manual_seed(seed))
     assert drawn.dtype == torch.float32
     values = drawn * 255
     torch.testing.assert_close(values, values.round(), atol=1e-4, rtol=0)
@@ -81,3 +81,22 @@ def test_an_image_that_is_smaller_than_the_patch() -> None:
     assert str(caught.value) == (
         "An image of 8x5 pixels is smaller than the patch of 6.\nUse --patch 5 or less, or larger images."
     )
+
+
+def test_upright_images_are_only_mirrored() -> None:
+    image = _numbered(1, 5, 5)
+    drawn = _draw(Patches([[image]], 5, CPU, upright=True), 100)
+    mirrored = (drawn == image.flip(2)).all(dim=(1, 2, 3))
+    assert ((drawn == image).all(dim=(1, 2, 3)) | mirrored).all()
+    assert 30 < int(mirrored.sum()) < 70
+
+
+def test_each_patch_says_of_which_group_it_is() -> None:
+    groups = [
+        [torch.full((1, 4, 4), level, dtype=torch.uint8) for level in levels] for levels in ((0, 1), (2,), (3, 4))
+    ]
+    drawn, group = Patches(groups, 3, CPU).draw(200, torch.Generator().manual_seed(0))
+    assert group.shape == (200, 1, 1, 1) and group.dtype == torch.int64
+    of = torch.tensor([0, 0, 1, 2, 2])
+    assert torch.equal(of[(drawn[:, 0, 0, 0] * 255).round().long()], group.flatten())
+    assert min(torch.bincount(group.flatten()).tolist()) > 40

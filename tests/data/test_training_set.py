@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from denoise_cli.cli.app import main
-from denoise_cli.data.training_set import Images, load, load_pairs, split
+from denoise_cli.data.training_set import Images, class_names, load, load_classes, load_pairs, split, split_classes
 from denoise_cli.errors import InputError, UsageError
 from denoise_cli.noise import as_pair
 
@@ -152,3 +152,52 @@ def test_a_pair_with_a_missing_file(pairs: Path) -> None:
     noisy.unlink()
     with pytest.raises(InputError, match=noisy.name):
         load_pairs([str(pairs)], 3, None)
+
+
+def _class_folders(root: Path, *labels: str) -> list[str]:
+    for level, label in enumerate(labels):
+        for number in range(3):
+            _write(root / label / f"{number}.png", 10 * level + number)
+    return [str(root)]
+
+
+def test_the_images_of_each_class(tmp_path: Path) -> None:
+    words = _class_folders(tmp_path / "one", "animals/dog", "animals/cat", "food")
+    words += _class_folders(tmp_path / "two", "food")
+    names = class_names(words, None)
+    assert names == ("animals/cat", "animals/dog", "food")
+    classes = load_classes(words, 1, None, names)
+    assert [len(images.train) for images in classes] == [3, 3, 6]
+    groups, kept = split_classes(classes, 3, 0)
+    assert [len(images) for images in kept] == [1, 1, 1]
+    for low, learned, measured in zip((10, 0), groups, kept, strict=False):
+        assert sorted(_levels(learned) + _levels(measured)) == list(range(low, low + 3))
+    assert class_names(words[:1], None, ["animals"]) == ("animals/cat", "animals/dog")
+    assert len(load(words[:1], 1, None, ["animals"])[0].train) == 6
+
+
+def test_the_parts_of_a_set_with_classes(tmp_path: Path) -> None:
+    words = _class_folders(tmp_path, "train/cat", "train/dog", "val/dog", "test/cat")
+    cat, dog = load_classes(words, 1, None, class_names(words, None))
+    assert (len(cat.train), len(cat.held_out), len(dog.train), len(dog.held_out)) == (3, 0, 3, 3)
+    assert _levels([version for versions in dog.held_out.values() for version in versions]) == [20, 21, 22]
+
+
+@pytest.mark.parametrize(
+    ("labels", "only", "what"),
+    [
+        (("cat",), [], "a single class, cat: there is nothing to tell apart"),
+        (("train/cat", "val/dog", "test/cow"), [], "a single class, cat"),
+        (("",), [], "no classes"),
+        (("animals/cat", "animals/dog"), ["cat"], "a single class, animals/cat"),
+    ],
+)
+def test_too_few_classes(tmp_path: Path, labels: tuple[str, ...], only: list[str], what: str) -> None:
+    with pytest.raises(UsageError, match=what):
+        class_names(_class_folders(tmp_path, *labels), None, only)
+
+
+def test_a_class_that_no_image_has(tmp_path: Path) -> None:
+    words = _class_folders(tmp_path, "animals/cat", "animals/dog")
+    with pytest.raises(InputError, match=r"has no class 'animal'.\nDid you mean 'animals'"):
+        load(words, 1, None, ["cat", "animal"])

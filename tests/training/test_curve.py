@@ -19,13 +19,13 @@ def _log(folder: Path, *losses: float | None) -> None:
 def test_the_curve_is_a_picture(tmp_path: Path, losses: tuple[float | None, ...]) -> None:
     pytest.importorskip("matplotlib")
     _log(tmp_path, *losses)
-    assert draw(tmp_path)
+    assert draw(tmp_path, "PSNR, dB")
     assert read(tmp_path / CURVE).pixels.shape[1:] == (480, 960)
 
 
 def test_without_a_log_there_is_no_curve(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    assert draw(tmp_path)
+    assert draw(tmp_path, "PSNR, dB")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -34,5 +34,5 @@ def test_without_matplotlib_there_is_no_curve(tmp_path: Path, monkeypatch: pytes
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     _log(tmp_path, 0.5)
-    assert not draw(tmp_path)
+    assert not draw(tmp_path, "PSNR, dB")
     assert not (tmp_path / CURVE).exists()

@@ -109,7 +109,7 @@ def test_they_end_in_the_weights_of_one(bench, trained, tmp_path: Path, size: in
     alone, bench.folder = bench.folder, tmp_path / "alone"
     bench.folder.mkdir()
     (*_, last) = bench.train()
-    assert first[-1].best_psnr == pytest.approx(last.best_psnr, abs=1e-3)
+    assert first[-1].best == pytest.approx(last.best, abs=1e-3)
     for key, value in load_file(bench.folder / LAST).items():
         torch.testing.assert_close(load_file(alone / LAST)[key], value, rtol=1e-4, atol=1e-6)
 
@@ -195,7 +195,7 @@ def test_batch_norm_keeps_the_mean_of_the_statistics(sets, tmp_path: Path) -> No
             return made[-1]
 
         *_, last = loop.train(run, make, *sets(1, recipe), folder, lambda seconds: False, team)
-        return last.best_psnr, made[0].state_dict()
+        return last.best, made[0].state_dict()
 
     folder = tmp_path / "run"
     folder.mkdir()

@@ -107,7 +107,7 @@ def test_batch_norm_in_parts_still_learns_and_is_named(sets, tmp_path: Path) -> 
         limited = _limited(make, most, [], torch.OutOfMemoryError)
         folder = tmp_path / str(most)
         reports = list(loop.train(run, limited, *sets(1, recipe), folder, lambda seconds: False))
-        scores.append(reports[-1].best_psnr)
+        scores.append(reports[-1].best)
         messages.append([report.message for report in reports if report.message])
     assert messages[0] == [] and len(messages[1]) == 1
     assert "batch norm is of each part by itself" in messages[1][0]

@@ -8,7 +8,7 @@ from denoise_cli.training.log import Report, cut, rows, write
 
 
 def _report(step: int, attempt: int = 0, psnr: float | None = None) -> Report:
-    return Report(step=step, loss=0.5, rate=1e-3, psnr=psnr, best_psnr=float("-inf"), seconds=1.0, attempt=attempt)
+    return Report(step=step, loss=0.5, rate=1e-3, score=psnr, best=float("-inf"), seconds=1.0, attempt=attempt)
 
 
 def test_a_report_is_a_line_of_json(tmp_path: Path) -> None:
@@ -17,10 +17,10 @@ def test_a_report_is_a_line_of_json(tmp_path: Path) -> None:
     write(log, _report(100, psnr=30.5))
     first, second = (json.loads(line) for line in log.read_text().splitlines())
     assert first == {
-        "step": 50, "loss": 0.5, "rate": 1e-3, "psnr": None, "best_psnr": None, "seconds": 1.0, "attempt": 0,
+        "step": 50, "loss": 0.5, "rate": 1e-3, "score": None, "best": None, "seconds": 1.0, "attempt": 0,
             "waiting": 0.0,
     }  # fmt: skip
-    assert second["psnr"] == 30.5
+    assert second["score"] == 30.5
     assert rows(log) == [first, second]
 
 

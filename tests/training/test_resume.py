@@ -155,9 +155,9 @@ def test_a_finished_run_does_nothing_more(start: Start, tmp_path: Path) -> None:
 def test_stopped_before_its_first_validation_it_still_leaves_weights(start: Start, tmp_path: Path) -> None:
     (report,) = start("dncnn", tmp_path, lambda seconds: True)
     assert report.step == 1
-    assert report.psnr is not None
+    assert report.score is not None
     assert (tmp_path / BEST).exists()
-    assert state.progress_of(tmp_path / LAST).best_psnr == float("-inf")
+    assert state.progress_of(tmp_path / LAST).best == float("-inf")
 
 
 def test_a_rollback_is_resumed_as_well(bench, tmp_path: Path) -> None:

@@ -76,11 +76,19 @@ def test_settings_and_progress_can_be_read_alone(tmp_path: Path) -> None:
 
 def test_a_state_from_before_windows_were_counted_is_read(tmp_path: Path) -> None:
     progress = asdict(Progress(step=7, window_loss=3.5))
-    for name in ("window_steps", "attempt_psnr"):
+    for name in ("window_steps", "attempt_best"):
         del progress[name]
     metadata = {"settings": "{}", "progress": json.dumps(progress)}
     save_file({"a": torch.zeros(1)}, tmp_path / "state", metadata)
     assert progress_of(tmp_path / "state") == Progress(step=7)
+
+
+def test_a_state_from_when_all_scores_were_psnr_is_read(tmp_path: Path) -> None:
+    progress = asdict(Progress(step=7))
+    del progress["best"], progress["attempt_best"]
+    metadata = {"settings": "{}", "progress": json.dumps(progress | {"best_psnr": 30.0, "attempt_psnr": 29.0})}
+    save_file({"a": torch.zeros(1)}, tmp_path / "state", metadata)
+    assert progress_of(tmp_path / "state") == Progress(step=7, best=30.0, attempt_best=29.0)
 
 
 def _damage_cut(path: Path) -> None:

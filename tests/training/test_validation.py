@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli import noise
-from denoise_cli.training.validation import Validation
+from denoise_cli.noise import Pair
+from denoise_cli.training.validation import Accuracy, Validation
 
 CPU = torch.device("cpu")
 
@@ -29,6 +30,7 @@ class Halving(nn.Module):
         return 0
 
     def denoise(self, noisy: Tensor, options: Any) -> Tensor:
+        assert all(side % self.stride == 0 for side in noisy.shape[-2:])
         self.sizes.append(tuple(noisy.shape))
         return (noisy + self.level) / 2
 
@@ -41,8 +43,8 @@ def test_the_score_is_the_mean_over_all_images_of_all_sizes() -> None:
     pairs = [torch.cat((_flat(100, side), _flat(noisy, side))) for side, noisy in ((16, 110), (16, 110), (8, 120))]
     validation = Validation.make(pairs, None, 0, CPU)
     ten, twenty = 20 * math.log10(255 / 10), 20 * math.log10(255 / 20)
-    assert validation.noisy_psnr() == pytest.approx((2 * ten + twenty) / 3, abs=1e-3)
-    halves = validation.psnr(Halving(100 / 255), None, torch.float32)
+    assert validation.floor() == pytest.approx((2 * ten + twenty) / 3, abs=1e-3)
+    halves = validation.score(Halving(100 / 255), None, torch.float32)
     assert halves == pytest.approx((2 * ten + twenty) / 3 + 20 * math.log10(2), abs=1e-3)
 
 
@@ -66,5 +68,42 @@ def test_large_images_are_judged_by_their_centre() -> None:
 def test_many_images_are_judged_in_several_batches() -> None:
     net = Halving(0.5)
     validation = Validation.make([_flat(100) for _ in range(70)], noise.parse("sp:0.1"), 0, CPU)
-    validation.psnr(net, None, torch.float32)
+    validation.score(net, None, torch.float32)
     assert net.sizes == [(64, 1, 16, 16), (6, 1, 16, 16)]
+
+
+def test_images_are_padded_to_the_stride_of_the_net() -> None:
+    net = Halving(0.5)
+    net.stride = 8
+    image = torch.arange(7 * 18, dtype=torch.uint8).view(1, 7, 18)
+    validation = Validation.make([image], noise.parse("gaussian:0"), 0, CPU)
+    expected = ((image.double() / 255 - 0.5) / 2).square().mean()
+    assert validation.score(net, None, torch.float32) == pytest.approx(-10 * math.log10(expected), abs=1e-3)
+    assert net.sizes == [(1, 1, 8, 24)]
+
+
+class Naming(nn.Module):
+    """Says of a picture what its first pixel says."""
+
+    channels = 1
+    classes = ("black", "gray", "white")
+
+    def scores(self, images: Tensor) -> Tensor:
+        level = images[:, 0, 0, 0]
+        return -(level[:, None] - torch.tensor([0.0, 0.5, 1.0])).abs()
+
+    def features(self, images: Tensor) -> Tensor:
+        return images
+
+    def loss(self, pair: Pair, recipe: Any, generator: torch.Generator) -> Tensor:
+        raise AssertionError("nothing is learned")
+
+
+def test_accuracy_is_the_share_of_the_images_that_are_named_right() -> None:
+    levels, labels = [0, 0, 0, 130, 250, 250], [0, 0, 1, 1, 2, 0]
+    images = [_flat(level, 16 if number % 2 else 8) for number, level in enumerate(levels)]
+    accuracy = Accuracy.make(images, noise.parse("gaussian:0"), 0, CPU, labels)
+    assert accuracy.floor() == pytest.approx(50)
+    assert accuracy.score(Naming(), None, torch.float32) == pytest.approx(400 / 6)
+    assert [pair.label is not None and len(pair.label) for pair in accuracy.pairs] == [3, 3]
+    assert (accuracy.measure, accuracy.unit) == ("accuracy", "%")
