@@ -21,7 +21,7 @@ from denoise_cli.bench.estimates import estimates
 from denoise_cli.bench.protocol import Trial, run_trial
 from denoise_cli.errors import DenoiseError, UsageError, did_you_mean
 from denoise_cli.files import write_atomically
-from denoise_cli.inference.load import load_net
+from denoise_cli.inference.load import load_net, without_weights
 from denoise_cli.inference.run import Engine, ready
 from denoise_cli.training.folder import BEST, LAST
 from denoise_cli.training.state import progress_of
@@ -145,7 +145,7 @@ def _scored(
         weights = shelf.path_of(shelf.find(row.weights))
     name = checkpoint.load(weights).model if weights else row.model
     card = methods.find(name)
-    denoiser = load_net(weights, card) if weights else card.make(card.config)
+    denoiser = load_net(weights, card) if weights else without_weights(card)
     engine = ready(Engine(denoiser, replace(card.options, **row.options), device, dtype))
     kept = _Kept(runs / _SCORES, f"{sha256(weights.read_bytes()).hexdigest() if weights else name} {row.options}")
     figures: list[float | None] = []

@@ -10,7 +10,9 @@ import torch
 from denoise_cli import methods, shelf
 from denoise_cli.bench.estimates import estimates
 from denoise_cli.bench.protocol import BSD68, CBSD68, CIFAR, SET12, Trial, run_trial
+from denoise_cli.bench.recognition import accuracies
 from denoise_cli.inference.load import load_net
+from denoise_cli.inference.perception import load_seer
 from denoise_cli.inference.run import Engine, ready
 from denoise_cli.noise import parse
 from denoise_cli.noise.gaussian import Gaussian
@@ -23,7 +25,7 @@ TOLERANCE = 0.02  # dB between the quoted and the measured score: another proces
 
 @dataclass(frozen=True)
 class Measured:
-    """One score of one weights file, dB, beside what the index says of it (``None``: nothing yet)."""
+    """One score of one weights file, dB or percent, beside what the index says of it (``None``: nothing yet)."""
 
     name: str
     what: str
@@ -58,6 +60,10 @@ def trials(entry: shelf.Entry) -> list[Trial]:
 def measure(entry: shelf.Entry, data: Path, device: torch.device, dtype: torch.dtype) -> Iterator[Measured]:
     """Score one weights file on every trial that it is for, at every number of iterations where it has any."""
     card = methods.find(entry.model)
+    if card.classifies:
+        for what, accuracy in accuracies(load_seer(entry.name, device), data, device, dtype).items():
+            yield Measured(entry.name, what, round(accuracy, 3), entry.scores.get(what))
+        return
     engine = ready(Engine(load_net(shelf.path_of(entry), card), card.options, device, dtype))
     iterates = "iters" in {field.name for field in fields(card.options)}
     for trial in trials(entry):

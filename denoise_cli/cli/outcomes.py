@@ -65,8 +65,8 @@ class Tally:
 
 def _line(result: Result) -> str:
     assert result.choice is not None
-    seen = result.choice.seen
-    words = [f"{seen}: {result.choice.name}" if seen else result.choice.name]
+    reason = result.choice.shown or result.choice.seen
+    words = [f"{reason}: {result.choice.name}" if reason else result.choice.name]
     if result.counts:
         words.append(f"{','.join(map(str, result.counts))} iterations")
     if result.residual_gain is not None:

@@ -67,6 +67,12 @@ def run(
     sigma_map: Annotated[
         Path | None, typer.Option(help="An image whose gray values are the noise level at each pixel (ffdnet).")
     ] = None,
+    shown: Annotated[
+        str | None, typer.Option("--class", help="What the images show, for class-aware; else a classifier tells.")
+    ] = None,
+    classifier: Annotated[
+        str | None, typer.Option(help="The classifier that picks the class: classifier.TAG, or a file or run of one.")
+    ] = None,
     strength: Annotated[
         str | None, typer.Option(help="How much of the noise to take away, 0..1; 0.4,0.7,1 saves each.")
     ] = None,
@@ -173,7 +179,8 @@ def run(
     devices.keep_memory()
     levels = None if sigma_map is None else sigma_map_of(read(sigma_map, limit))
     asked = Asked(until_converged, box, tta, levels)
-    wish = Wish(model, weights, counts, where, devices.precision(precision, where), tile, asked)
+    dtype = devices.precision(precision, where)
+    wish = Wish(model, weights, counts, where, dtype, tile, asked, shown, classifier)
     bench = Workbench(wish, lambda card: fill(card.options, given, card.name))
     screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
     chosen = {name: value for name, value in ctx.params.items() if name not in _HARMLESS and value is not None}

@@ -136,7 +136,7 @@ def record(result: Result) -> dict[str, Any]:
     if result.skipped:
         return told | {"skipped": True, "warnings": [], "error": None}
     if result.choice is not None:
-        engine, seen = result.choice.engine, result.choice.seen
+        engine, seen, shown = result.choice.engine, result.choice.seen, result.choice.shown
         told |= {"model": result.choice.name, "weights": result.choice.digest}
         if result.counts is not None:
             told["iters"] = list(result.counts)
@@ -144,6 +144,8 @@ def record(result: Result) -> dict[str, Any]:
             told["residual_gain"] = result.residual_gain
         if seen is not None:
             told["noise"] = {"impulse_share": round(seen.impulse_share, 5), "sigma_255": round(255 * seen.sigma, 2)}
+        if shown is not None:
+            told["class"] = {"name": shown.name, "chance": round(shown.chance, 4)}
         told |= {"device": str(engine.device), "precision": str(engine.dtype).removeprefix("torch.")}
         told |= {"tile": engine.tile, "seconds": round(result.seconds, 3), "peak_memory": peak_memory()}
     error = None if result.error is None else str(result.error)

@@ -12,7 +12,8 @@ from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.image import Image
 from denoise_cli.inference.choose import Look, choose, look
-from denoise_cli.inference.load import load_net
+from denoise_cli.inference.load import load_net, without_weights
+from denoise_cli.inference.route import Guess, Router
 from denoise_cli.inference.run import Asked, Engine, ready
 from denoise_cli.method import Method
 
@@ -28,6 +29,8 @@ class Wish:
     dtype: torch.dtype = torch.float32
     tile: int | None = None
     asked: Asked = Asked()  # noqa: RUF009  (immutable)
+    shown: str | None = None  # the class of all images, for a method with weights for each; None: a classifier picks
+    classifier: str | None = None  # which; None: the first on the shelf that can
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,9 @@ class Choice:
 
     engine: Engine
     name: str  # of the weights, or of the method that needs none
-    seen: Look | None  # None where the image was not looked at, because the user had chosen
+    seen: Look | None  # None where its noise was not looked at
     digest: str | None = None  # sha256 of the weights file; None where the method needs none
+    shown: Guess | None = None  # what it shows, where a classifier told
 
 
 class Workbench:
@@ -53,12 +57,22 @@ class Workbench:
         self._method = name.partition(".")[0] if name else None
         self._fixed: str | None = None  # the one engine for all images
         self._digest: str | None = None  # of its weights
+        self._router: Router | None = None  # picks among the weights of the method
         if self._method is not None and name is not None:
             card = methods.find(self._method)
             self._options(card)  # a wrong knob is told before any work
+            if card.per_class and "." not in name and wish.file is None:
+                if wish.shown is None:
+                    self._router = Router(name, wish.classifier, wish.device)
+                else:
+                    name = f"{name}.{wish.shown}"
+            elif wish.shown is not None or wish.classifier is not None:
+                raise UsageError(f"{name} does not ask what an image shows.", "Leave --class and --classifier out.")
             if wish.file is not None or "." in name or card.recipe is None:
                 self._fixed = name
                 self._engine(name)
+        elif wish.shown is not None or wish.classifier is not None:
+            raise UsageError("A class of images is of no use without --model.", "Name a model with weights by class.")
         self._able = [entry for entry in shelf.entries() if self._accepts(entry)] if self._fixed is None else []
 
     def choose(self, image: Image) -> Choice:
@@ -68,6 +82,10 @@ class Workbench:
         """
         if self._fixed is not None:
             return Choice(self._engine(self._fixed), self._fixed, None, self._digest)
+        if self._router is not None:
+            shown = self._router.pick(image)
+            name = f"{self._method}.{shown.name}"
+            return Choice(self._engine(name), name, None, shelf.find(name).sha256, shown)
         seen = look(image)
         entry = choose(seen, image.channels, self._able)
         return Choice(self._engine(entry.name), entry.name, seen, entry.sha256)
@@ -77,7 +95,8 @@ class Workbench:
         """What this bench does to images, JSON-plain: the weights that it may take; their options where it is one."""
         if self._fixed is not None:
             return {self._fixed: [self._digest, asdict(self._engine(self._fixed).options)]}
-        return {entry.name: entry.sha256 for entry in self._able}
+        eyes = {} if self._router is None else {"classifier": self._router.seer.digest}
+        return {entry.name: entry.sha256 for entry in self._able} | eyes
 
     def _accepts(self, entry: shelf.Entry) -> bool:
         if self._method is not None:
@@ -99,7 +118,7 @@ class Workbench:
     def _load(self, name: str) -> Engine:
         wish, card = self._wish, methods.find(name.partition(".")[0])
         if card.recipe is None and "." not in name and wish.file is None:
-            denoiser = card.make(card.config)
+            denoiser = without_weights(card)
         elif card.recipe is None:
             raise UsageError(f"{card.name} needs no weights.", f"Use --model {card.name} by itself.")
         else:
@@ -121,6 +140,8 @@ class Workbench:
     def _lacking(self, card: Method) -> str:
         """Why the method cannot do what is wished for; nothing where it can."""
         wish = self._wish
+        if card.classifies:
+            return f"denoises nothing: it {card.summary}"
         if (wish.counts is not None or wish.asked.until_converged) and not _iterates(card):
             return "does not iterate: it has no --iters"
         if wish.asked.until_converged and not card.can_converge:
