@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from denoise_cli.errors import DeviceError
 
-_MORE = 2.0  # of what is kept for the gradient, for the gradients themselves and the work space; measured
+_MORE = 2.0  # times what is kept for the gradient, for the gradients themselves and the work space: 1.5 to 1.7 for dip
 _GIGABYTE = 1e9
 
 

@@ -149,14 +149,16 @@ class _Fit:
         multiple = 2 ** (depth + (options.coarse > 0))
         least = 2 * max(_LEAST, config.side) if config.kind == PLAIN else 2 * _LEAST
         size = _up(max(height, least // 2), multiple), _up(max(width, least // 2), multiple)
-        self._seen = self._input(config, size).contiguous(memory_format=torch.channels_last)
+        taken = config.inputs if options.input == NOISE else noisy.shape[1]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeds.derive(options.seed, "dip", "weights"))
-            net = make_net(config, self._seen.shape[1], noisy.shape[1], depth)
+            net = make_net(config, taken, noisy.shape[1], depth)
         self._net = net.to(noisy.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         side = max(2 * multiple, least)
+        sample = noisy.new_zeros((1, taken, min(side, size[0]), min(side, size[1])))
         with autocast_afresh(noisy.device):
-            memory.ensure(net, self._seen[..., :side, :side], size, "Take a smaller net, such as --set width=8")
+            memory.ensure(net, sample, size, "Take a smaller net, such as --set width=8")
+        self._seen = self._input(config, size).contiguous(memory_format=torch.channels_last)
         self._optimiser = _optimiser(net, options)
         self._mean = RunningMean(options.average)
 
