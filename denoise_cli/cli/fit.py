@@ -54,6 +54,7 @@ Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 _SHOWN = (10, 25, 50, 100, 200, 400, 800, 1600, 3200)  # steps on the contact sheet, besides the last and the best
 _AGAIN = "Overwrite with --force, or choose another place with -o."
 _COLUMNS = 4  # of the contact sheet
+_WIDE = 192  # least width of an image on it, pixels, so that captions fit beneath
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,8 @@ class _View:
             best = next((row for row in rows if row.number == best_at), rows[-1])
             pictures = [("noisy", self._image), *self._shown, (_caption("answer: ", best), answer)]
             captions, images = zip(*((words, picture) for words, picture in pictures), strict=True)
-            write(contact_sheet(images, captions, _COLUMNS), watch.preview, force=self._job.force)
+            zoom = -(-_WIDE // self._image.width)
+            write(contact_sheet(images, captions, _COLUMNS, zoom), watch.preview, force=self._job.force)
         screen.say(
             f"{self._item.name}: {last.ended} after {last.step.number} steps, the best is step {best_at}, "
             f"{last.seconds:.1f} s -> {self._path or 'stdout'}"

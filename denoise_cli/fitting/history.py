@@ -66,12 +66,12 @@ def draw(rows: list[Row], best_at: int, path: Path, *, force: bool) -> None:
     left.axvline(best_at, color="gray", linewidth=0.8, linestyle="--", label=f"answer: step {best_at}")
     positive = all(row.loss > 0 for row in rows)
     left.set(xlabel="step", ylabel="mean squared misfit", yscale="log" if positive else "linear")
-    left.legend(loc="upper right")
     scores = [row.psnr for row in rows if row.psnr is not None]
     if scores:
         right = left.twinx()
-        right.plot(steps, scores, color="tab:orange")
+        right.plot(steps, scores, color="tab:orange", label="PSNR of the estimate")
         right.set_ylabel("PSNR of the estimate, dB")
+    figure.legend(loc="outside upper center", ncols=4)
     data = BytesIO()
     figure.savefig(data, format="png", dpi=120)
     write_atomically(path, data.getvalue(), force=force)
