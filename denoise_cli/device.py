@@ -99,6 +99,24 @@ def describe(device: torch.device) -> str:
     return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
 
 
+def absent() -> dict[str, str]:
+    """The kinds of GPU that are not used here, each with the reason in a sentence."""
+    reasons: dict[str, str] = {}
+    if not torch.cuda.is_available():
+        if torch.version.cuda is None and torch.version.hip is None:
+            reasons["cuda"] = f"PyTorch {torch.__version__} was built without it; install one from pytorch.org."
+        elif torch.cuda.device_count() == 0:
+            reasons["cuda"] = (
+                "PyTorch has it, but finds no GPU: none is there, is visible, or has a driver (nvidia-smi)."
+            )
+        else:
+            reasons["cuda"] = "A GPU is there, but cannot be used: its driver may be too old for this PyTorch."
+    if not _has_mps():
+        built = torch.backends.mps.is_built()
+        reasons["mps"] = "Needs macOS 12.3 and an Apple GPU." if built else "PyTorch was built without it: no Mac."
+    return reasons
+
+
 def _has_mps() -> bool:
     return torch.backends.mps.is_available()
 

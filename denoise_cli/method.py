@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from denoise_cli.noise import Pair
 
@@ -139,6 +139,25 @@ class Fitter(Iterative, Protocol):
         The consumer switches gradients on. Deterministic by ``options.seed`` on the CPU; every image has a fit of its
         own, as if it came alone.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What another program needs to run a net: one pass, tensors in, tensors out."""
+
+    module: nn.Module  # takes the inputs in their order
+    inputs: dict[str, Tensor]  # examples: images (1, C, H, W), of which H and W are free, or single numbers
+    outputs: tuple[str, ...]
+    usage: str  # in a sentence or two
+
+
+@runtime_checkable
+class Graphed(Denoiser, Protocol):
+    """A denoiser whose single pass is more than noisy image in, estimate out."""
+
+    def graph(self) -> Graph:
+        """What ``denoise export`` writes: for a denoiser that iterates, one iteration."""
         ...
 
 

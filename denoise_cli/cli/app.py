@@ -12,6 +12,8 @@ from typer.core import TyperGroup
 from denoise_cli import __version__
 from denoise_cli.cli import screen
 from denoise_cli.cli.bench import bench
+from denoise_cli.cli.doctor import doctor
+from denoise_cli.cli.export import export
 from denoise_cli.cli.figure import figure
 from denoise_cli.cli.fit_dip import fit_dip
 from denoise_cli.cli.fit_rnn import fit_rnn
@@ -55,6 +57,8 @@ app.command("fit-rnn")(fit_rnn)
 app.command("make-data")(make_data)
 app.command("score")(score)
 app.command("inspect")(inspect)
+app.command("export")(export)
+app.command("doctor")(doctor)
 models.command("add")(add)
 app.add_typer(models, name="models")
 app.add_typer(bench, name="bench")

@@ -79,7 +79,7 @@ def _fill(image: Tensor, known: Tensor) -> Tensor:
         reached = missing & (sums[:, channels:] > 1e-6)
         filled = torch.where(reached, sums[:, :channels] / sums[:, channels:].clamp_min(1e-6), filled)
         missing &= ~reached
-        if not missing.any():
+        if not torch.compiler.is_exporting() and not missing.any():
             break
     return torch.where(known, image, filled)
 

@@ -16,7 +16,7 @@ from denoise_cli import losses
 from denoise_cli.errors import UsageError
 from denoise_cli.layers.bias_free import stage
 from denoise_cli.layers.reach import reach_of
-from denoise_cli.method import Method, Recipe
+from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
 
 
@@ -89,6 +89,12 @@ class BiasFreeRCNN(nn.Module):
     def reach(self, options: Options) -> int:
         """Grows with the iterations: seven pixels each."""
         return options.iters * reach_of(self.stage)
+
+    def graph(self) -> Graph:
+        """One iteration: noisy image and estimate in, the next estimate out, not clipped."""
+        noisy = torch.rand(1, self.channels, 48, 64)
+        usage = "Begin with the noisy image as estimate, feed each estimate back; clip the last to [0, 1]."
+        return Graph(self, {"noisy": noisy, "estimate": noisy.clone()}, ("next_estimate",), usage)
 
     def loss(self, pair: Pair, recipe: Unrolled, generator: Generator) -> Tensor:
         """The recipe's loss after 1 to ``max_iters`` iterations, equally likely."""

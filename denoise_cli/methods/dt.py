@@ -21,7 +21,7 @@ from denoise_cli.layers.local import locally
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.layers.residual import ResidualBlock, conv3x3, head
 from denoise_cli.losses.sequence import similarity
-from denoise_cli.method import Method, Recipe
+from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
 
 RECALLS = ("noisy", "impulses")
@@ -105,9 +105,9 @@ class DeepThinking(nn.Module):
         self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
         self.head = head(config.width, config.channels)
 
-    def forward(self, state: State | None, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, thought: Tensor | None, seen: Tensor) -> tuple[Tensor, Tensor]:
         """One iteration on the recalled image ``seen`` (N, C, H, W): the next thought and what the head makes of it."""
-        thought = self.projection(seen).relu() if state is None else state.thought
+        thought = self.projection(seen).relu() if thought is None else thought
         recalled = self.filter(torch.cat((thought, seen.to(thought.dtype)), dim=1))
         thought = self.blocks(self.recall(recalled))
         return thought, self.head(thought).float()
@@ -122,12 +122,11 @@ class DeepThinking(nn.Module):
 
     def _think_noisy(self, noisy: Tensor) -> Iterator[State]:
         everywhere = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=noisy.device)
-        state = None
+        thought = None
         while True:
-            thought, answer = self(state, noisy)
+            thought, answer = self(thought, noisy)
             estimate = noisy + answer if self.config.residual else answer
-            state = State(thought, estimate, estimate, everywhere)
-            yield state
+            yield State(thought, estimate, estimate, everywhere)
 
     def _think_impulses(self, noisy: Tensor, share: Tensor, turns: Iterable[Turn]) -> Iterator[State]:
         """One group of the impulses after the other counts as unknown, while the rest hold their estimates.
@@ -138,17 +137,14 @@ class DeepThinking(nn.Module):
         """
         impulses = find_impulses(noisy, share)
         numbers = torch.arange(noisy.shape[-2], device=noisy.device)[:, None]  # of the rows
-        estimate = fill(noisy, ~impulses)
-        state = None
+        thought, estimate = None, fill(noisy, ~impulses)
         for turn in turns:
             unknown = locally(_asked, 0, impulses, numbers, turn)
             base = fill(estimate, ~unknown)
-            seen = (base + 1) / 2
-            thought, answer = self(state, torch.where(unknown, -seen, seen))
+            thought, answer = self(thought, _seen(base, unknown))
             answer = base + answer
             estimate = torch.where(unknown, torch.lerp(estimate, answer, turn.weight), estimate)
-            state = State(thought, estimate, answer, unknown)
-            yield state
+            yield State(thought, estimate, answer, unknown)
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
         """The share of impulses measured on the whole image (1, C, H, W), where the net goes by it."""
@@ -175,6 +171,20 @@ class DeepThinking(nn.Module):
         if self.config.recall == "impulses":
             return options.iters * (block + 3 + FILL_RADIUS) + 1 + FILL_RADIUS + FIND_RADIUS
         return 1 + options.iters * block + 3
+
+    def graph(self) -> Graph:
+        """One iteration: noisy image and state in, the next state with its estimate out."""
+        noisy = torch.rand(1, self.channels, 48, 64)
+        thought, iteration = torch.zeros(1, self.config.width, 48, 64), torch.tensor(0.0)
+        usage = (
+            "One iteration. Begin with a thought and, where there is one, an estimate of any finite numbers, count "
+            "iterations from 0, and feed thought and estimate back. Clip the last estimate to [0, 1]."
+        )
+        outputs = ("next_thought", "next_estimate")
+        if self.config.recall == "noisy":
+            return Graph(NoisyStep(self), {"noisy": noisy, "thought": thought, "iteration": iteration}, outputs, usage)
+        inputs = {"noisy": noisy, "thought": thought, "estimate": noisy.clone(), "iteration": iteration}
+        return Graph(ImpulseStep(self), inputs, outputs, usage)
 
     def loss(self, pair: Pair, recipe: Progressive, generator: Generator) -> Tensor:
         """``(1 - alpha) L_fixed + alpha L_progressive + lambda L_similarity`` (equation 7).
@@ -216,6 +226,39 @@ def _filter(name: str, features: int) -> nn.Module:
     return Involution(features, side=2 * FILTERS[name] + 1) if name == "dynamic" else nn.Identity()
 
 
+class NoisyStep(nn.Module):
+    """One iteration of a net that recalls the noisy image, as a function."""
+
+    def __init__(self, net: DeepThinking) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, noisy: Tensor, thought: Tensor, iteration: Tensor) -> tuple[Tensor, Tensor]:
+        """The next thought and its estimate, not clipped; at ``iteration`` 0 the given thought does not count."""
+        thought = torch.where(iteration < 1, self.net.projection(noisy).relu(), thought)
+        thought, answer = self.net(thought, noisy)
+        return thought, noisy + answer if self.net.config.residual else answer
+
+
+class ImpulseStep(nn.Module):
+    """One iteration of a net that recalls impulses, as a function."""
+
+    def __init__(self, net: DeepThinking) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, noisy: Tensor, thought: Tensor, estimate: Tensor, iteration: Tensor) -> tuple[Tensor, Tensor]:
+        """The next thought and estimate, not clipped; at ``iteration`` 0 those given do not count."""
+        share = impulse_share(noisy)
+        impulses, turn = find_impulses(noisy, share), _turn(iteration + torch.zeros_like(share), share)
+        unknown = _asked(impulses, torch.arange(noisy.shape[-2], device=noisy.device)[:, None], turn)
+        estimate = torch.where(iteration < 1, fill(noisy, ~impulses), estimate)
+        base = fill(estimate, ~unknown)
+        seen = _seen(base, unknown)
+        thought, answer = self.net(torch.where(iteration < 1, self.net.projection(seen).relu(), thought), seen)
+        return thought, torch.where(unknown, torch.lerp(estimate, base + answer, turn.weight), estimate)
+
+
 def _judge(state: State, clean: Tensor, criterion: losses.Loss) -> Tensor:
     """The loss of an iteration's answer, where it was asked for one."""
     return criterion(torch.where(state.asked, state.answer, clean), clean)
@@ -226,13 +269,24 @@ def _sweeps(share: Tensor) -> Iterator[Turn]:
 
     From the second fine sweep on estimates are averaged, so that further iterations settle instead of drifting.
     """
-    coarse = (share / _COARSE_SHARE).ceil().clamp_min(1)
     for iteration in count():
-        fine = iteration >= coarse
-        turn = torch.where(fine, iteration - coarse, torch.full_like(coarse, iteration))
-        groups = torch.where(fine, float(_FINE_GROUPS), coarse)
-        sweep = torch.where(fine, (turn / _FINE_GROUPS).floor() + 1, 1.0)
-        yield Turn(groups, turn % groups, 1 / (sweep - _AVERAGED_FROM + 1).clamp_min(1))
+        yield _turn(torch.full_like(share, iteration), share)
+
+
+def _turn(iteration: Tensor, share: Tensor) -> Turn:
+    """The turn of an ``iteration``, counted from 0; see ``_sweeps``."""
+    coarse = (share / _COARSE_SHARE).ceil().clamp_min(1)
+    fine = iteration >= coarse
+    turn = torch.where(fine, iteration - coarse, iteration)
+    groups = torch.where(fine, float(_FINE_GROUPS), coarse)
+    sweep = torch.where(fine, (turn / _FINE_GROUPS).floor() + 1, 1.0)
+    return Turn(groups, turn % groups, 1 / (sweep - _AVERAGED_FROM + 1).clamp_min(1))
+
+
+def _seen(base: Tensor, unknown: Tensor) -> Tensor:
+    """What a net that recalls impulses is shown of the filled image ``base`` (N, C, H, W)."""
+    seen = (base + 1) / 2
+    return torch.where(unknown, -seen, seen)
 
 
 def _rounds(groups: int, first: int, device: torch.device) -> Iterator[Turn]:

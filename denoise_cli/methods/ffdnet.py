@@ -14,7 +14,7 @@ from torch.nn import functional
 from denoise_cli import losses
 from denoise_cli.errors import UsageError
 from denoise_cli.layers.reach import reach_of
-from denoise_cli.method import Method, Recipe
+from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
 from denoise_cli.noise.estimate import gaussian_sigma
 
@@ -94,6 +94,12 @@ class FFDNet(nn.Module):
     def reach(self, options: Options) -> int:
         """Two pixels for each 3x3 convolution at half size, and one within a folded pixel."""
         return reach_of(self.fold, self.layers, self.unfold, stride=self.stride)
+
+    def graph(self) -> Graph:
+        """Noisy image and noise levels in, the estimate out, not clipped."""
+        noisy, sigma = torch.rand(1, self.channels, 48, 64), torch.full((1, 1, 48, 64), 0.1)
+        usage = "sigma: the noise level at every pixel, on [0, 1]. Clip the estimate to [0, 1]."
+        return Graph(self, {"noisy": noisy, "sigma": sigma}, ("estimate",), usage)
 
     def loss(self, pair: Pair, recipe: Recipe, generator: Generator) -> Tensor:
         """The recipe's loss between estimate and clean images, where the net is told the true level, at every pixel."""

@@ -13,7 +13,8 @@ from denoise_cli.cli import screen
 from denoise_cli.cli.app import main
 
 Caught = pytest.CaptureFixture[str]
-COMMANDS = ["run", "train", "make-data", "score", "models", "models list", "models info", "models verify"]
+COMMANDS = ["run", "export", "doctor", "train", "make-data", "score"]
+COMMANDS += ["models", "models list", "models info", "models verify"]
 
 
 @pytest.fixture(autouse=True)
