@@ -1,7 +1,9 @@
 """Devices: which there are, and the precision they are good at."""
 
 import ctypes
+import mmap
 import sys
+from pathlib import Path
 
 import torch
 
@@ -82,6 +84,20 @@ def peak_memory() -> int | None:
         return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def give_back_memory() -> None:
+    """Give what ``keep_memory`` keeps to the system, before much of another kind is needed (Linux, glibc)."""
+    if sys.platform == "linux":
+        library = ctypes.CDLL(None)
+        if hasattr(library, "malloc_trim"):
+            library.malloc_trim(0)
+
+
+def memory() -> int | None:
+    """The bytes of main memory that this process holds now; None where the system does not tell."""
+    path = Path("/proc/self/statm")
+    return int(path.read_text().split()[1]) * mmap.PAGESIZE if path.exists() else None
 
 
 def is_out_of_memory(error: BaseException) -> bool:

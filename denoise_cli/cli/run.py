@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from denoise_cli.cli import flags, knobs, outcomes, screen
+from denoise_cli.cli.dry_run import show_plans
+from denoise_cli.cli.sizes import parse_size
 from denoise_cli.errors import InputError, OutputError, UsageError, did_you_mean
 from denoise_cli.fields import fill
 
@@ -28,6 +30,8 @@ _HARMLESS = frozenset(
         "compare",
         "shard",
         "tile",
+        "max_mem",
+        "dry_run",
         "max_pixels",
         "device",
         "force",
@@ -98,6 +102,12 @@ def run(
         str | None, typer.Option(metavar="i/N", help="Do the i-th of N parts of the job; all share the journal.")
     ] = None,
     tile: Annotated[int | None, typer.Option(help="Side of the tiles of large images, pixels.", min=16)] = None,
+    max_mem: Annotated[
+        str | None, typer.Option(metavar="2G", help="Memory that may be taken; what is walked is cut to fit.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Tell tiles, margin, memory, time and outputs, and stop.")
+    ] = False,
     max_pixels: Annotated[int | None, typer.Option(help="Refuse images of more pixels than this.", min=1)] = None,
     device: flags.Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
@@ -125,6 +135,7 @@ def run(
     until_converged = iters == "auto"
     counts = None if iters is None or until_converged else knobs.parse_counts(iters)
     box = None if crop is None else knobs.parse_box(crop)
+    most_memory = None if max_mem is None else parse_size(max_mem)
     given = knobs.parse_settings(settings or []) | ({} if sigma is None else {"sigma": sigma})
     from denoise_cli.image import FORMATS, MAX_PIXELS, read
     from denoise_cli.inference.inputs import STREAM, Shard, gather
@@ -180,7 +191,7 @@ def run(
     levels = None if sigma_map is None else sigma_map_of(read(sigma_map, limit))
     asked = Asked(until_converged, box, tta, levels)
     dtype = devices.precision(precision, where)
-    wish = Wish(model, weights, counts, where, dtype, tile, asked, shown, classifier)
+    wish = Wish(model, weights, counts, where, dtype, tile, asked, shown, classifier, most_memory, screen.say)
     bench = Workbench(wish, lambda card: fill(card.options, given, card.name))
     screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
     chosen = {name: value for name, value in ctx.params.items() if name not in _HARMLESS and value is not None}
@@ -195,6 +206,9 @@ def run(
         work = iter([Job(items[0], comparison=None if comparisons is None else comparisons.paths(items[0])[0])])
     else:
         work = jobs(items, layout, journals, comparisons)
+    if dry_run:
+        show_plans(work, bench, batch.read)
+        return
     tally = outcomes.Tally(len(items))
     with screen.progress("denoising", len(items)) as bar:
         for result in batch.run(work, bench):

@@ -59,7 +59,12 @@ def planes(colour: NDArray[Any], largest: float | None = None) -> Pixels:
     if largest is None:
         largest = float(np.iinfo(colour.dtype).max) if colour.dtype.kind == "u" else 1.0
     pixels = np.ascontiguousarray(colour.transpose(2, 0, 1), dtype=np.float32)
-    return pixels if largest == 1 else pixels / np.float32(largest)
+    if largest == 1:
+        return pixels
+    if colour.dtype == np.float32:
+        return pixels / np.float32(largest)  # it may be the memory of ``colour``
+    pixels /= np.float32(largest)
+    return pixels
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 _DEEPEST = {"png": 16, "tiff": 32, "ppm": 16}  # bits of a sample; 8 in other formats
 _LOSSY = {"quality": 95, "subsampling": 0}  # where the source does not say how
 
+_BAND = 1 << 20  # pixels that are rounded at once
+
 
 def write(image: Image, path: str | Path, *, force: bool = False) -> None:
     """Write ``image`` to ``path`` whole or not at all, in the format of its suffix.
@@ -137,8 +139,14 @@ def _rounded(shares: NDArray[Any], depth: int) -> NDArray[Any]:
     """``shares`` of 1, clipped to [0, 1], as the nearest integers of ``depth`` bits."""
     import numpy as np
 
-    top = 2**depth - 1
-    whole: NDArray[Any] = np.rint(np.clip(shares, 0, 1) * np.float32(top)).astype(f"uint{depth}")
+    top = np.float32(2**depth - 1)
+    whole: NDArray[Any] = np.empty(shares.shape, f"uint{depth}")
+    rows = max(1, _BAND // max(1, shares.shape[-1]))
+    for first in range(
+        0, shares.shape[-2], rows
+    ):  # by bands: of a large image, what is on the way would be larger still
+        band = (..., slice(first, first + rows), slice(None))
+        whole[band] = np.rint(np.clip(shares[band], 0, 1) * top)
     return whole
 
 

@@ -13,6 +13,7 @@ from denoise_cli.noise.blocks import has_jpeg_blocks
 from denoise_cli.noise.estimate import noise_level
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
+_LOOKED_AT, _BANDS = 1 << 22, 16  # pixels of an image that are looked at, in so many bands
 _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
 
 
@@ -41,7 +42,7 @@ class Look:
 
 def look(image: Image) -> Look:
     """Measure the noise of ``image``: the impulses first, the rest where there are none."""
-    noisy = torch.from_numpy(image.pixels)[None]
+    noisy = _sampled(torch.from_numpy(image.pixels)[None])
     share = salt_and_pepper(noisy)
     known = None
     if share.item() > _LEAST_IMPULSES:
@@ -57,6 +58,19 @@ def look(image: Image) -> Look:
         max(0.0, extreme - share.item()),
         has_jpeg_blocks(noisy[0]),
     )
+
+
+def _sampled(noisy: torch.Tensor) -> torch.Tensor:
+    """``noisy`` (1, C, H, W); of a large image, bands of rows from all over it, one below the other.
+
+    They are cut at multiples of 8, where blocks of a JPEG meet.
+    """
+    height, width = noisy.shape[-2:]
+    rows = _LOOKED_AT // (_BANDS * width) // 8 * 8
+    if height * width <= _LOOKED_AT or rows == 0:
+        return noisy
+    starts = [(index * height // _BANDS) // 8 * 8 for index in range(_BANDS)]
+    return torch.cat([noisy[..., start : start + rows, :] for start in starts], dim=-2)
 
 
 def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.Entry:

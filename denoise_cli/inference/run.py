@@ -1,12 +1,13 @@
 """An image in, its estimates out: channels, precision, tiles and checks around one denoiser."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from denoise_cli.device import is_out_of_memory
+from denoise_cli.device import give_back_memory, is_out_of_memory, memory
 from denoise_cli.errors import DenoiseError, DeviceError
 from denoise_cli.image import Box, Image
 from denoise_cli.inference import tiles
@@ -16,7 +17,7 @@ from denoise_cli.inference.turns import TURNS, turn, turn_back, turn_box
 from denoise_cli.method import Denoiser, Iterative, Unending
 from denoise_cli.shapes import from_channels, to_channels
 
-_SMALLEST_TILE = 64
+_LARGE = 1 << 22  # pixels of an image whose decoding leaves much memory behind
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ class Engine:
     counts: tuple[int, ...] | None = None  # iterations to save, ascending; None: one estimate by the options
     tile: int | None = None  # side of the tiles; None: by the image's size
     asked: Asked = Asked()
+    most_memory: int | None = None  # bytes that the process may take; None: what there is
+    notice: Callable[[str], None] = lambda _: None  # is told what the user should know meanwhile
 
 
 def ready(engine: Engine) -> Engine:
@@ -73,6 +76,8 @@ def answer(engine: Engine, image: Image) -> Answer:
     if asked.sigma_map is not None:
         check_size(asked.sigma_map, image)
     source = image if asked.box is None else image.cut(asked.box)
+    if image.height * image.width > _LARGE:
+        give_back_memory()  # that of decoding it
     noisy = torch.from_numpy(image.pixels)[None].to(engine.device)
     try:
         estimates, counts = _within_memory(engine, noisy)
@@ -96,11 +101,12 @@ def _within_memory(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[i
         if not is_out_of_memory(error):
             raise
         smaller = (engine.tile or max(noisy.shape[-2:])) // 2
-        if smaller < _SMALLEST_TILE or engine.denoiser.reach(engine.options) is None:
+        if smaller < tiles.SMALLEST or engine.denoiser.reach(engine.options) is None:
             raise DeviceError(
                 f"Out of memory on {engine.device}, for an image of {noisy.shape[-1]}x{noisy.shape[-2]} pixels.",
                 "Close other programs, use --device cpu, or fewer --iters.",
             ) from error
+    engine.notice(f"out of memory on {engine.device}: trying again in tiles of {smaller} pixels")
     return _within_memory(replace(engine, tile=smaller), noisy)
 
 
@@ -153,9 +159,18 @@ def _part(
         left, top = (max(0, start - reach) // denoiser.stride * denoiser.stride for start in box[:2])
         image = image[..., top : box.top + box.height + reach, left : box.left + box.width + reach]
     height, width = image.shape[-2:]
-    estimates = tiles.denoise(work, image, tiles.plan(height, width, work, engine.tile, engine.device))
+    estimates = tiles.denoise(work, image, tiling_of(engine, work, height, width))
     if box is None:
         return estimates
     rows = slice(box.top - top, box.top - top + box.height)
     columns = slice(box.left - left, box.left - left + box.width)
     return [estimate[..., rows, columns] for estimate in estimates]
+
+
+def tiling_of(engine: Engine, work: tiles.Work, height: int, width: int) -> tiles.Tiling:
+    """How an image of ``height`` x ``width``, which is in memory already, is cut by ``engine``."""
+    free = None
+    if engine.most_memory is not None:
+        estimates = 4 * (work.denoiser.channels or 3) * height * width * len(work.counts or (0,))
+        free = engine.most_memory - (memory() or 0) - estimates
+    return tiles.plan(height, width, work, engine.tile, engine.device, free)

@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from denoise_cli.errors import DeviceError
 from denoise_cli.inference.trace import Trace, trace
-from denoise_cli.inference.walk import walk
+from denoise_cli.inference.walk import memory, walk
 from denoise_cli.method import Denoiser, Iterative
 from denoise_cli.shapes import pad_to_multiple
 
+SMALLEST = 64  # side of the tiles where memory is short
 WHOLE = 1 << 21  # pixels up to which an image is not cut at all
 _SIDE = 1024  # of a tile without its margins, pixels
 _AT_ONCE = {"cpu": 1 << 15}  # pixels of a step of a walk: what a layer makes of them stays in the cache
@@ -58,8 +60,52 @@ class Tiling:
 _CPU = torch.device("cpu")
 
 
-def plan(height: int, width: int, work: Work, side: int | None = None, device: torch.device = _CPU) -> Tiling:
-    """Tiles for an image of ``height`` x ``width``: of ``side`` as asked for, else only where it cannot be walked."""
+def plan(
+    height: int,
+    width: int,
+    work: Work,
+    side: int | None = None,
+    device: torch.device = _CPU,
+    free: int | None = None,
+) -> Tiling:
+    """Tiles for an image of ``height`` x ``width``: of ``side`` as asked for, else only where it cannot be walked.
+
+    A walk that takes more than ``free`` bytes is tiled too, as coarsely as fits; raises ``DeviceError`` if none does.
+    """
+    tiling = _tiling(height, width, work, side, device)
+    need = working_memory(height, width, work, tiling, device)
+    while free is not None and need is not None and need > free:
+        side = (tiling.side or max(height, width)) // 2
+        if side < SMALLEST:
+            raise DeviceError(
+                f"Of the memory allowed, {max(0, free) / 1e6:.0f} MB are left for the work, which takes at least"
+                f" {need / 1e6:.0f} MB.",
+                "Allow more with --max-mem, or take fewer --iters.",
+            )
+        tiling = _tiling(height, width, work, side, device)
+        need = working_memory(height, width, work, tiling, device)
+    return tiling
+
+
+def working_memory(height: int, width: int, work: Work, tiling: Tiling, device: torch.device = _CPU) -> int | None:
+    """Bytes that the largest tile takes beside the image and its estimates; None where it is not walked."""
+    way = _largest(height, width, work, tiling, device)
+    return None if way is None else memory(way, step_rows(way, device, work.denoiser.stride))
+
+
+def rows_of(height: int, width: int, work: Work, tiling: Tiling, device: torch.device = _CPU) -> int | None:
+    """How many rows of a tile are made at a time; None where it is done at once."""
+    way = _largest(height, width, work, tiling, device)
+    return None if way is None else min(way.nodes[0].height, step_rows(way, device, work.denoiser.stride))
+
+
+def _largest(height: int, width: int, work: Work, tiling: Tiling, device: torch.device) -> Trace | None:
+    stride, most = work.denoiser.stride, (tiling.side or max(height, width)) + 2 * tiling.margin
+    shape = (1, work.denoiser.channels or 3, _up(min(height, most), stride), _up(min(width, most), stride))
+    return traced(work, shape, device)
+
+
+def _tiling(height: int, width: int, work: Work, side: int | None, device: torch.device) -> Tiling:
     reach, stride = work.reach, work.denoiser.stride
     if reach is None or (side is None and (height * width <= WHOLE or walks(work, device))):
         return Tiling(None, 0)

@@ -15,6 +15,7 @@ from denoise_cli.inference.row_rules import Node
 from denoise_cli.inference.trace import Trace
 
 _NOWHERE, _NEVER = -(1 << 60), 1 << 60
+_STEADY = 3  # steps with rows of the outputs after which nothing changes any more
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,11 @@ def walk(trace: Trace, rows: int, source: Callable[[int, int], Tensor]) -> Itera
 
 
 def memory(trace: Trace, rows: int) -> int:
-    """The most bytes that the images on the way take during a walk, roughly: the next rows and those kept."""
+    """The most bytes that the images on the way take during a walk, roughly: the next rows and those kept.
+
+    Looked at until rows of the outputs came a few times: then as many are forgotten as are made.
+    """
+    outputs, arrived = {trace.nodes.index(node) for node in trace.outputs}, 0
     held: dict[int, tuple[int, int]] = {}  # from which row to which
     present = most = 0
     for pieces in schedule(trace, rows):
@@ -135,6 +140,9 @@ def memory(trace: Trace, rows: int) -> int:
                 if low < end:
                     held[place] = (low, end)
                 present -= trace.nodes[place].row_bytes * (min(low, end) - begin)
+        arrived += any(piece.place in outputs for piece in pieces)
+        if arrived > _STEADY:
+            break
     return most
 
 

@@ -31,6 +31,8 @@ class Wish:
     asked: Asked = Asked()  # noqa: RUF009  (immutable)
     shown: str | None = None  # the class of all images, for a method with weights for each; None: a classifier picks
     classifier: str | None = None  # which; None: the first on the shelf that can
+    most_memory: int | None = None  # bytes that the process may take
+    notice: Callable[[str], None] = lambda _: None  # is told what the user should know meanwhile
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,12 @@ class Workbench:
                 self._digest = sha256(path.read_bytes()).hexdigest()
             denoiser = load_net(path, card)
         options = self._options(card)
-        return ready(Engine(denoiser, options, wish.device, wish.dtype, wish.counts, wish.tile, wish.asked))
+        return ready(
+            Engine(
+                denoiser, options, wish.device, wish.dtype, wish.counts, wish.tile, wish.asked, wish.most_memory,
+                wish.notice,
+            )
+        )  # fmt: skip
 
     def _options(self, card: Method) -> Any:
         lacking = self._lacking(card)

@@ -30,6 +30,7 @@ _UNEQUAL = (4.0, 0.1)  # salt and pepper differ by more than chance: in deviatio
 _STROKES = 1.5  # pixels alike among those that touch, for each one in the ring around those; 1 where they are scattered
 _CHANCE = 0.06  # share of touching pixels alike that may be chance
 _BILEVEL = 0.97  # share of black and white pixels above which there are no others
+_AT_ONCE = 1 << 20  # pixels
 FILL_RADIUS = _FILLING[-1][1]
 FIND_RADIUS = _DENSITY[1]
 
@@ -39,9 +40,12 @@ def impulse_share(noisy: Tensor) -> Tensor:
 
     Impulses are black and white equally often, saturated areas are mostly of one kind: twice the rarer extreme.
     """
-    white, black = _extremes(noisy)
-    shares = torch.minimum(white.mean(dim=(2, 3), keepdim=True), black.mean(dim=(2, 3), keepdim=True))
-    return (2 * shares).clamp(max=_SHARE_LIMIT)
+    counts = torch.zeros((2, len(noisy), 1, 1, 1), device=noisy.device)
+    rows = max(1, _AT_ONCE // noisy.shape[-1])
+    for first in range(0, noisy.shape[-2], rows):
+        band = noisy[..., first : first + rows, :]
+        counts += torch.stack([extreme.sum(dim=(2, 3), keepdim=True) for extreme in _extremes(band)])
+    return (2 * counts.amin(dim=0) / noisy[0, 0].numel()).clamp(max=_SHARE_LIMIT)
 
 
 def find_impulses(noisy: Tensor, share: Tensor | float) -> Tensor:

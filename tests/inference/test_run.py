@@ -62,7 +62,9 @@ def test_channels_there_and_back(takes: int | None, channels: int) -> None:
 
 def test_out_of_memory_halves_the_tiles() -> None:
     fake, noisy = Fake(largest=80 * 80), image(1)
-    (clean,) = denoise_image(engine(fake), noisy)
+    told: list[str] = []
+    (clean,) = denoise_image(engine(fake, notice=told.append), noisy)
+    assert told == ["out of memory on cpu: trying again in tiles of 75 pixels"]
     assert clean.pixels == pytest.approx(noisy.pixels / 2)
     assert fake.sizes[0][2:] == (100, 150) and fake.sizes[-1][2] <= 75
     with pytest.raises(DeviceError, match=r"Out of memory on cpu, for an image of 150x100 pixels"):

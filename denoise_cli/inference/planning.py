@@ -1,0 +1,61 @@
+"""What denoising an image will take, before it is done."""
+
+import time
+from dataclasses import dataclass
+
+import torch
+
+from denoise_cli.device import memory
+from denoise_cli.image import Image
+from denoise_cli.inference import tiles
+from denoise_cli.inference.run import Engine, tiling_of
+from denoise_cli.inference.turns import TURNS
+from denoise_cli.shapes import to_channels
+
+_TRIED = (64, 1024)  # rows and columns, at most, of the piece whose time is taken
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How an image will be denoised, and what it takes."""
+
+    height: int  # of what is to be denoised
+    width: int
+    tiling: tiles.Tiling
+    count: int  # of the tiles
+    rows: int | None  # made at a time; None: a tile is done at once
+    memory: int | None  # bytes, of the process as it is now and what comes; None where that is not known
+    seconds: float  # of the denoising, from a trial with a small piece
+
+
+def plan_of(engine: Engine, image: Image) -> Plan:
+    """The plan for ``image``; it runs the denoiser on a small piece, to take its time."""
+    asked = engine.asked
+    height, width = (image.height, image.width) if asked.box is None else (asked.box.height, asked.box.width)
+    noisy = to_channels(torch.from_numpy(image.pixels)[None].to(engine.device), engine.denoiser.channels)
+    options = engine.denoiser.settle(noisy[..., : _TRIED[1], : _TRIED[1]], engine.options)
+    work = tiles.Work(engine.denoiser, options, engine.counts, engine.dtype)
+    reach = work.reach
+    if asked.box is not None and reach is not None:
+        height, width = min(height + 2 * reach, image.height), min(width + 2 * reach, image.width)
+    tiling = tiling_of(engine, work, height, width)
+    need = tiles.working_memory(height, width, work, tiling, engine.device)
+    ways = len(TURNS) if asked.every_turn else 1
+    return Plan(
+        height,
+        width,
+        tiling,
+        1 if tiling.side is None else -(-height // tiling.side) * -(-width // tiling.side),
+        tiles.rows_of(height, width, work, tiling, engine.device),
+        None if need is None else (memory() or 0) + need + 4 * noisy[0, :, 0, 0].numel() * height * width,
+        ways * _seconds(work, noisy[..., : _TRIED[0], : _TRIED[1]]) * height * width,
+    )
+
+
+def _seconds(work: tiles.Work, piece: torch.Tensor) -> float:
+    """For each pixel; the second of two trials counts."""
+    with torch.inference_mode():
+        for _ in range(2):
+            began = time.monotonic()
+            tiles.denoise(work, piece, tiles.Tiling(None, 0))
+    return (time.monotonic() - began) / piece[0, 0].numel()

@@ -1,0 +1,40 @@
+"""What would be done is told, and nothing done."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from denoise_cli.cli.app import main
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shelved: None) -> Path:
+    monkeypatch.chdir(tmp_path)
+    noise = np.random.default_rng(0).integers(60, 190, (40, 56, 3), dtype=np.uint8)
+    assert cv2.imwrite("a.png", noise)
+    return tmp_path
+
+
+def test_plans(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("broken.png").write_bytes(b"no image")
+    before = sorted(here.iterdir())
+    assert main(["run", "a.png", "broken.png", "--dry-run", "-m", "dt.gaussian", "-n", "2,3"]) == 0
+    broken, plan = sorted(capsys.readouterr().out.splitlines(), reverse=True)
+    assert plan.startswith("a.png: 56x40, dt.gaussian: one piece, no margin, 40 rows at a time, about ")
+    assert plan.endswith(" s -> a-denoised-iters2.png, a-denoised-iters3.png") and " GB, " in plan
+    assert broken.startswith("broken.png: ")
+    assert sorted(here.iterdir()) == before
+
+
+def test_tiles_that_were_asked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "a.png", "--dry-run", "-m", "median", "--tile", "16"]) == 0
+    assert "median: 12 tiles of 16 pixels and 1 of margin, " in capsys.readouterr().out
+
+
+def test_too_little_memory_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "a.png", "-m", "dt.gaussian", "--max-mem", "1M"]) == 6
+    assert "Allow more with --max-mem" in capsys.readouterr().err
+    assert main(["run", "a.png", "-m", "dt.gaussian", "--max-mem", "lots"]) == 2
+    assert not Path("a-denoised.png").exists()
