@@ -16,6 +16,7 @@ from denoise_cli.cli.doctor import doctor
 from denoise_cli.cli.export import export
 from denoise_cli.cli.figure import figure
 from denoise_cli.cli.fit_dip import fit_dip
+from denoise_cli.cli.fit_ntk import fit_ntk
 from denoise_cli.cli.fit_rnn import fit_rnn
 from denoise_cli.cli.inspect import inspect
 from denoise_cli.cli.make_data import make_data
@@ -54,6 +55,7 @@ app.command("run")(run)
 app.command("train")(train)
 app.command("fit-dip")(fit_dip)
 app.command("fit-rnn")(fit_rnn)
+app.command("fit-ntk")(fit_ntk)
 app.command("make-data")(make_data)
 app.command("score")(score)
 app.command("inspect")(inspect)
