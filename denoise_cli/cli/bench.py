@@ -218,3 +218,23 @@ def _write_page(page: str, output: Path | None) -> None:
         return
     write_atomically(output, page.encode(), force=True)
     screen.emit(str(output))
+
+
+@bench.command("tangent")
+def tangent(
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the page here; by default to stdout.")
+    ] = None,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Fit wide nets to an image, and see whether they follow the tangent kernel and how far their weights move.
+
+    Example: `denoise bench tangent -o docs/tangent.md`
+    """
+    from denoise_cli.bench import tangent as study
+
+    fits = []
+    for fit in study.measure():
+        screen.say(f"{fit.optimiser}, {fit.width} channels: weights moved by {fit.moved:.4f}")
+        fits.append(fit)
+    _write_page(study.page(fits), output)

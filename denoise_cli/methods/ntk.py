@@ -185,7 +185,7 @@ def decompose(noisy: Tensor, options: Options) -> Spectrum:
     Nystrom: with C the columns and U E U' the kernel of the points among themselves, Theta = L L' for
     L = C U E^-1/2, and the eigenvectors of L' L make those of Theta.
     """
-    patches = _patches(noisy, options.side)
+    patches = patches_of(noisy, options.side)
     number = patches.shape[0]
     order = torch.randperm(number, generator=seeds.generator(options.seed, "ntk"))
     chosen = patches[order[: min(options.points, number)].to(patches.device)]
@@ -215,7 +215,7 @@ def kernel(patches: Tensor, others: Tensor, first: bool = True) -> Tensor:
     return last + products * rest if first else last
 
 
-def _patches(noisy: Tensor, side: int) -> Tensor:
+def patches_of(noisy: Tensor, side: int) -> Tensor:
     """The patch around every pixel of (1, C, H, W), reflected at borders: (N, C side^2), of root mean square length."""
     around = side // 2
     padded = surround(noisy, "reflect", around, around, around, around)

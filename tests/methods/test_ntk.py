@@ -41,7 +41,7 @@ def test_closed_form_is_twicing() -> None:
     image = noisy()[..., :10, :12]
     options = replace(OPTIONS, points=120)
     spectrum = ntk.decompose(image, options)
-    patches = ntk._patches(image, 5).double()
+    patches = ntk.patches_of(image, 5).double()
     theta = ntk.kernel(patches, patches)
     rate = 1 / torch.linalg.eigvalsh(theta)[-1]
     pixels = image.flatten()[:, None].double()
