@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import log10
 from typing import Any, ClassVar, Self
 
 import torch
@@ -15,6 +16,9 @@ from denoise_cli.shapes import pad_to_multiple
 
 _LARGEST = 128  # side of the centre crop that large images are judged by, pixels
 _BATCH = 64  # images at once
+_EXACT = 20 * log10(
+    255 * 12**0.5
+)  # dB, of an image that is wrong by its rounding to 8 bit only; nothing counts as more
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Validation:
 
     def floor(self) -> float:
         """Mean PSNR of the noisy images, dB: what a net has to beat."""
-        return _mean([psnr(pair.noisy, pair.clean) for pair in self.pairs])
+        return _mean([psnr(pair.noisy, pair.clean).clamp(max=_EXACT) for pair in self.pairs])
 
     def score(self, net: nn.Module, options: Any, dtype: torch.dtype) -> float:
         """Mean PSNR of the estimates of ``net`` (a denoiser, in eval mode), dB.
@@ -75,7 +79,7 @@ class Validation:
                 with torch.autocast(pair.noisy.device.type, dtype, enabled=dtype != torch.float32):
                     estimate = net.denoise(pad_to_multiple(pair.noisy, net.stride), options)
                 height, width = pair.clean.shape[-2:]
-                scores.append(psnr(estimate[..., :height, :width].float(), pair.clean))
+                scores.append(psnr(estimate[..., :height, :width].float(), pair.clean).clamp(max=_EXACT))
         return _mean(scores)
 
 

@@ -48,6 +48,16 @@ def test_the_score_is_the_mean_over_all_images_of_all_sizes() -> None:
     assert halves == pytest.approx((2 * ten + twenty) / 3 + 20 * math.log10(2), abs=1e-3)
 
 
+def test_an_image_whose_noise_is_lost_in_rounding_counts_as_rounded() -> None:
+    """Its PSNR is infinite, and a mean with it would hide what the others say."""
+    pairs = [torch.cat((_flat(100), _flat(noisy))) for noisy in (100, 110)]
+    validation = Validation.make(pairs, None, 0, CPU)
+    assert validation.floor() == pytest.approx((58.92 + 20 * math.log10(255 / 10)) / 2, abs=0.01)
+    assert validation.score(Halving(100 / 255), None, torch.float32) == pytest.approx(
+        (58.92 + 20 * math.log10(255 / 5)) / 2, abs=0.01
+    )
+
+
 def test_the_noise_is_always_the_same_and_fits_into_eight_bits() -> None:
     images = [_flat(10), _flat(200)]
     one, other = (Validation.make(images, noise.parse("gaussian:50"), 3, CPU).pairs[0].noisy for _ in range(2))
