@@ -1,13 +1,15 @@
 """``python -m denoise_cli``, and the console script: as soon as this runs, a signal ends it without a traceback."""
 
+import os
 import signal
 import sys
 
 
 def entry() -> None:
-    """Run the command line; what it needs is imported where Ctrl-C is caught already."""
-    if hasattr(signal, "SIGTERM"):
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
+    """Run the command line; what it needs is imported where a signal is caught already."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as in the background
+        signal.signal(signal.SIGINT, _leave)
+    signal.signal(signal.SIGTERM, _leave)
     try:
         from denoise_cli.cli import app
 
@@ -15,6 +17,18 @@ def entry() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("Stopped.\n")
         sys.exit(130)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # it is done: Python only tidies up, and would show a traceback
+
+
+def _leave(number: int, frame: object) -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and getattr(torch.__spec__, "_initializing", False):
+        os._exit(128 + number)  # PyTorch's C++ code, which imports modules of Python, aborts at an exception
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    sys.exit(128 + number)
 
 
 if __name__ == "__main__":
