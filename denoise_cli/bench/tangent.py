@@ -58,8 +58,9 @@ def page(fits: list[Fit]) -> str:
         "# The tangent link, tried",
         "",
         f"A net of one layer of {SIDE}x{SIDE} windows, c channels, ReLU and a linear output, fitted to a noisy piece "
-        f"of {EXTENT}x{EXTENT} pixels of the sample `{IMAGE}` (`{NOISE}`, seed 0), with the piece itself as the input, for "
-        f"{STEPS} steps. The filter is twicing with the kernel of the infinitely wide net, all columns, as many steps. "
+        f"of {EXTENT}x{EXTENT} pixels of the sample `{IMAGE}` (`{NOISE}`, seed 0), the piece itself being the input, "
+        f"for {STEPS} steps. The filter is twicing with the kernel of the infinitely wide net, all columns, as many "
+        "steps. "
         f"Gradient descent has the rate 1 / largest eigenvalue, as the filter has; Adam has {RATES[ADAM]:g}. The net's "
         "first output is subtracted. Made by `denoise bench tangent -o docs/tangent.md`.",
         "",
