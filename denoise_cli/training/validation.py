@@ -16,9 +16,7 @@ from denoise_cli.shapes import pad_to_multiple
 
 _LARGEST = 128  # side of the centre crop that large images are judged by, pixels
 _BATCH = 64  # images at once
-_EXACT = 20 * log10(
-    255 * 12**0.5
-)  # dB, of an image that is wrong by its rounding to 8 bit only; nothing counts as more
+_EXACT = 20 * log10(255 * 12**0.5)  # dB, of an image that is rounded to 8 bit and else right; the most that counts
 
 
 @dataclass(frozen=True)
