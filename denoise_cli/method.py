@@ -142,6 +142,21 @@ class Fitter(Iterative, Protocol):
         ...
 
 
+@runtime_checkable
+class Wrapper(Denoiser, Protocol):
+    """A denoiser that works with another one, its ``net``."""
+
+    net: Denoiser
+
+    def around(self, net: Denoiser, levels: tuple[float, float] | None) -> Denoiser:
+        """The same with another net, for noise between ``levels`` on [0, 1]; ``None``: at home with any."""
+        ...
+
+    def stages(self, noisy: Tensor, options: Any) -> Iterator[Tensor]:
+        """The estimates (N, C, H, W) in [0, 1] on the way, the answer last."""
+        ...
+
+
 @dataclass(frozen=True)
 class Graph:
     """What another program needs to run a net: one pass, tensors in, tensors out."""
@@ -195,11 +210,19 @@ class Method:
     paper: str  # authors, title, venue, year
     recipe: Recipe | None = None  # None: nothing to train
     per_class: bool = False  # whether its weights are each for one class of images, which is their tag
+    wrap: "Callable[[Method], Method] | None" = None  # for a ``Wrapper``: its card around the method of another card
+    inner: "Method | None" = None  # that other method, where it was named
 
     @property
     def name(self) -> str:
         """What ``--model`` calls it."""
-        return self.make.__module__.rpartition(".")[2].replace("_", "-")
+        own = self.make.__module__.rpartition(".")[2].replace("_", "-")
+        return own if self.inner is None else f"{own}:{self.inner.name}"
+
+    @property
+    def learns(self) -> bool:
+        """Whether it, or what it wraps, needs weights."""
+        return (self.inner or self).recipe is not None
 
     @property
     def can_converge(self) -> bool:

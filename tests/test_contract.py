@@ -29,6 +29,8 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("dt", {"filter": "dynamic"}),
     ("dt", {"filter": "dynamic", "recall": "impulses"}),
     ("dncnn", {"batch_norm": False}),
+    ("nn3d:median", {}),
+    ("nn3d:tv", {}),
 ]
 EACH = pytest.mark.parametrize("variant", range(len(VARIANTS)), ids=[f"{n}{v or ''}" for n, v in VARIANTS])
 
@@ -48,7 +50,7 @@ def config_of(variant: int) -> Any:
 def options_of(variant: int) -> Any:
     """The card's options with few iterations and, for filters that measure it, a level."""
     options = card_of(variant).options
-    few = {"iters": 3, "window": 5, "patch": 3}
+    few = {"iters": 3, "window": 5, "patch": 3, "search": 5}
     names = {field.name for field in fields(options)}
     return replace(options, **{name: value for name, value in few.items() if name in names})
 

@@ -9,14 +9,19 @@ import torch
 from torch import Tensor
 
 from denoise_cli import seeds
+from denoise_cli.data.bundled import samples
 from denoise_cli.data.sources import open_source
 from denoise_cli.errors import InputError
+from denoise_cli.image import read
 from denoise_cli.metrics.psnr import psnr
 from denoise_cli.noise import parse, stored
+from denoise_cli.shapes import LUMA
 
 CIFAR, CBSD68, BSD68, SET12 = "cifar10-subset", "cbsd68", "bsd68-gray", "set12"
+STRUCTURED = "structured"  # those of the bundled samples that repeat themselves, in gray
 TINY_IMAGENET = "tiny-imagenet-subset.tar"
 _PARTS = {CIFAR: "test/", TINY_IMAGENET: "val/"}  # of a set with parts only this one is scored
+_REPEATING = ("brick", "chart", "gravel", "text")
 _BATCH_PIXELS = 1 << 18  # small images of one size are denoised together, up to so many pixels
 
 
@@ -67,6 +72,11 @@ def _batches(trial: Trial, data: Path, device: torch.device) -> Iterator[tuple[T
 
 def images(name: str, data: Path) -> Iterator[tuple[str, Tensor]]:
     """The names and the clean pixels (C, H, W) of the set ``name``, a folder below ``data``; raises ``InputError``."""
+    if name == STRUCTURED:
+        for image in _REPEATING:
+            clean = torch.from_numpy(read(samples() / "clean" / f"{image}.png").pixels)
+            yield image, clean if len(clean) == 1 else torch.tensordot(torch.tensor(LUMA), clean, 1)[None]
+        return
     folder = data / name
     if not folder.exists():
         raise InputError(

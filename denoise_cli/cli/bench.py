@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from denoise_cli.cli import flags, screen
+from denoise_cli.cli import flags, knobs, screen
 
 bench = typer.Typer(
     help="Measure the tables again: scores of the weights that are here.",
@@ -238,3 +238,45 @@ def tangent(
         screen.say(f"{fit.optimiser}, {fit.width} channels: weights moved by {fit.moved:.4f}")
         fits.append(fit)
     _write_page(study.page(fits), output)
+
+
+@bench.command("non-local")
+def non_local(
+    models: Annotated[
+        list[str] | None, typer.Argument(help="bm3d, or weights to alternate with the filter, such as dt.gaussian.")
+    ] = None,
+    data: Annotated[
+        Path, typer.Option("--data", envvar="DENOISE_DATA", help="Folder with cbsd68, bsd68-gray, set12.")
+    ] = Path("data"),
+    sets: Annotated[str, typer.Option(help="Only these, such as set12,structured.")] = "",
+    levels: Annotated[str, typer.Option(help="Only these, such as 25,50.")] = "",
+    runs: Annotated[Path, typer.Option(help="Where scores are kept, so that it goes on.")] = Path("runs/non-local"),
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the page here; by default to stdout.")
+    ] = None,
+    device: flags.Device = "auto",
+    quiet: flags.Quiet = False,
+) -> None:
+    """Measure BM3D and the nets that a non-local filter reinforces. What was measured before is kept.
+
+    Examples:
+
+    `denoise bench non-local bm3d --sets bsd68-gray`
+
+    `denoise bench non-local bm3d dncnn.gray-25 dt.gaussian --data data/ -o docs/non-local.md`
+    """
+    from denoise_cli import device as devices
+    from denoise_cli.bench import non_local as study
+
+    where = devices.pick(device)
+    devices.keep_memory()
+    chosen = study.cases(
+        models or [study.BM3D], sets.split(",") if sets else [], list(knobs.parse_counts(levels)) if levels else []
+    )
+    scores = []
+    for case in chosen:
+        score = study.recall(case, runs) or study.measure(case, data, runs, where)
+        figures = ", ".join(f"{figure:.3f}" for figure in score.psnr_db)
+        screen.say(f"{case.model} {case.images} {case.level}: {figures} dB")
+        scores.append(score)
+    _write_page(study.page(scores), output)

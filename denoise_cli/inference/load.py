@@ -7,14 +7,23 @@ from torch import nn
 from denoise_cli import checkpoint
 from denoise_cli.errors import WeightsError
 from denoise_cli.layers.folding import fold_batch_norm
-from denoise_cli.method import Denoiser, Method
+from denoise_cli.method import Denoiser, Method, Wrapper
+from denoise_cli.noise import parse
+from denoise_cli.noise.gaussian import Gaussian
 
 
 def load_net(path: Path, method: Method) -> Denoiser:
     """The denoiser of ``method`` with the weights in ``path``: in eval mode, batch normalisation folded.
 
-    Raises ``WeightsError`` where the file is missing, damaged, or of another model.
+    A wrapper is put around the net of its inner method. Raises ``WeightsError`` where the file is missing, damaged, or
+    of another model.
     """
+    if method.inner is not None:
+        wrapper = method.make(method.config)
+        assert isinstance(wrapper, Wrapper)
+        noise = parse(checkpoint.load(path).recipe["noise"])
+        levels = (noise.sigma.low, noise.sigma.high) if isinstance(noise, Gaussian) else None
+        return wrapper.around(load_net(path, method.inner), levels)
     net = load_module(path, method)
     assert isinstance(net, Denoiser)
     return net

@@ -14,7 +14,7 @@ from denoise_cli.inference import tiles
 from denoise_cli.inference.converge import DIRECT, converge, samples
 from denoise_cli.inference.sigma_map import Told, check_size
 from denoise_cli.inference.turns import TURNS, turn, turn_back, turn_box
-from denoise_cli.method import Denoiser, Iterative, Unending
+from denoise_cli.method import Denoiser, Iterative, Unending, Wrapper
 from denoise_cli.shapes import from_channels, to_channels
 
 _LARGE = 1 << 22  # pixels of an image whose decoding leaves much memory behind
@@ -55,8 +55,9 @@ class Engine:
 
 def ready(engine: Engine) -> Engine:
     """The engine with its net on the device, in the memory format that is fastest there."""
-    if isinstance(engine.denoiser, nn.Module):
-        engine.denoiser.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = engine.denoiser.net if isinstance(engine.denoiser, Wrapper) else engine.denoiser
+    if isinstance(net, nn.Module):
+        net.to(engine.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return engine
 
 

@@ -57,6 +57,7 @@ class Workbench:
         if wish.file is not None and name is None:
             name = checkpoint.load(wish.file).model
         self._method = name.partition(".")[0] if name else None
+        self._outer = "".join(name.rpartition(":")[:2]) if name else ""  # nn3d: before the name of what it wraps
         self._fixed: str | None = None  # the one engine for all images
         self._digest: str | None = None  # of its weights
         self._router: Router | None = None  # picks among the weights of the method
@@ -70,7 +71,7 @@ class Workbench:
                     name = f"{name}.{wish.shown}"
             elif wish.shown is not None or wish.classifier is not None:
                 raise UsageError(f"{name} does not ask what an image shows.", "Leave --class and --classifier out.")
-            if wish.file is not None or "." in name or card.recipe is None:
+            if wish.file is not None or "." in name or not card.learns:
                 self._fixed = name
                 self._engine(name)
         elif wish.shown is not None or wish.classifier is not None:
@@ -90,7 +91,8 @@ class Workbench:
             return Choice(self._engine(name), name, None, shelf.find(name).sha256, shown)
         seen = look(image)
         entry = choose(seen, image.channels, self._able)
-        return Choice(self._engine(entry.name), entry.name, seen, entry.sha256)
+        name = self._outer + entry.name
+        return Choice(self._engine(name), name, seen, entry.sha256)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -102,7 +104,7 @@ class Workbench:
 
     def _accepts(self, entry: shelf.Entry) -> bool:
         if self._method is not None:
-            return entry.model == self._method
+            return self._outer + entry.model == self._method
         card = methods.find(entry.model)
         return not self._lacking(card)
 
@@ -119,12 +121,12 @@ class Workbench:
 
     def _load(self, name: str) -> Engine:
         wish, card = self._wish, methods.find(name.partition(".")[0])
-        if card.recipe is None and "." not in name and wish.file is None:
+        if not card.learns and "." not in name and wish.file is None:
             denoiser = without_weights(card)
-        elif card.recipe is None:
+        elif not card.learns:
             raise UsageError(f"{card.name} needs no weights.", f"Use --model {card.name} by itself.")
         else:
-            path = wish.file if wish.file is not None else shelf.path_of(shelf.find(name))
+            path = wish.file if wish.file is not None else shelf.path_of(shelf.find(name.removeprefix(self._outer)))
             if self._fixed is not None:
                 self._digest = sha256(path.read_bytes()).hexdigest()
             denoiser = load_net(path, card)

@@ -146,8 +146,9 @@ def match(features: Tensor, allowed: Tensor, grid: Grid, band: Band) -> tuple[Te
             (products.stride(0), _SIDE * square + search.step * span, square + search.step, span, 1),
         )
         apart = apart.reshape(len(references), -1)
-        wide = max(0, 64 * most - apart.shape[1])  # topk takes its faster way on the CPU
-        nearest = functional.pad(apart, (0, wide), value=2 * _FAR).topk(most, dim=1, largest=False)
+        if 32 * most < window * window < 64 * most:  # from there on topk takes its faster way on the CPU
+            apart = functional.pad(apart, (0, 64 * most - window * window), value=2 * _FAR)
+        nearest = apart.topk(most, dim=1, largest=False)
         inside = norms[references] < _FAR
         distances = (nearest.values + norms[references, None])[inside]
         rows, columns = nearest.indices[inside] // window, nearest.indices[inside] % window

@@ -16,9 +16,20 @@ def names() -> tuple[str, ...]:
 
 
 def find(name: str) -> Method:
-    """The card of one method; raises ``UsageError`` for a name that does not exist."""
+    """The card of one method, or of a wrapper around one (``nn3d:dncnn``).
+
+    Raises ``UsageError`` for a name that does not exist, and for one that wraps nothing.
+    """
+    name, colon, inner = name.partition(":")
     if name not in names():
         raise UsageError(f"There is no model {name!r}.", did_you_mean(name, names()))
     method = import_module(f"{__name__}.{name.replace('-', '_')}").METHOD
     assert isinstance(method, Method)
-    return method
+    if not colon:
+        return method
+    if method.wrap is None or ":" in inner:
+        able = [other for other in names() if find(other).wrap is not None]
+        raise UsageError(
+            f"There is no model {name}:{inner}.", f"Two names go with {', '.join(able)}, as in nn3d:dncnn."
+        )
+    return method.wrap(find(inner))
