@@ -280,3 +280,36 @@ def non_local(
         screen.say(f"{case.model} {case.images} {case.level}: {figures} dB")
         scores.append(score)
     _write_page(study.page(scores), output)
+
+
+@bench.command("speed")
+def speed(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Nets by the first word, such as dt; all by default.")
+    ] = None,
+    side: Annotated[int, typer.Option(help="Of the image, pixels.", min=16)] = 512,
+    repeats: Annotated[int, typer.Option(help="The fastest of so many counts.", min=1)] = 3,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Time nets on this processor, one way beside the other, as a Markdown table.
+
+    Example: `OMP_NUM_THREADS=1 denoise bench speed dncnn --side 512`
+    """
+    import torch
+
+    from denoise_cli import device as devices
+    from denoise_cli.bench.speed import NETS, matrix_rate, table, timed
+    from denoise_cli.errors import UsageError
+
+    chosen = [net for net in NETS if not names or net.replace(",", " ").split()[0] in names]
+    if not chosen:
+        raise UsageError(f"No net is called {(names or ['?'])[0]!r}.", f"Known: {'; '.join(NETS)}.")
+    devices.keep_memory()
+    dtype = devices.fast_dtype(torch.device("cpu"))
+    rate = matrix_rate(dtype, repeats)
+    found = []
+    for net in chosen:
+        for row in timed(net, side, dtype, repeats):
+            screen.say(f"{row.net}, {row.way}: {row.seconds:.2f} s a megapixel")
+            found.append(row)
+    screen.emit(table(found, rate, dtype).rstrip("\n"))

@@ -22,7 +22,7 @@ from denoise_cli.shapes import pad_to_multiple
 SMALLEST = 64  # side of the tiles where memory is short
 WHOLE = 1 << 21  # pixels up to which an image is not cut at all
 _SIDE = 1024  # of a tile without its margins, pixels
-_AT_ONCE = {"cpu": 1 << 15}  # pixels of a step of a walk: what a layer makes of them stays in the cache
+_AT_ONCE = {"cpu": 1 << 17}  # pixels of a step of a walk: few enough for the cache, enough for the borders not to tell
 _AT_ONCE_ELSEWHERE = 1 << 22
 
 
