@@ -24,6 +24,7 @@ _FEWEST = 24  # blocks chosen
 _CREST = 1.5  # deviations by which more blocks may differ from fewer and still agree
 _ROUNDS = 4  # of clipping undone with the level of the round before
 _LEAST_KEPT = 0.3  # share of the variance that clipping must have left in a block
+_NOTHING = 1e-6  # sigma that is rounding
 _TONES = 12  # bins of brightness
 _BIN_BLOCKS = 60  # blocks that a bin of brightness must have
 _GROWS = 1.3  # deviation at the brightest part over that at the darkest, from which noise counts as growing with light
@@ -48,11 +49,12 @@ class NoiseLevel:
 
 
 def gaussian_sigma(noisy: Tensor) -> Tensor:
-    """The standard deviation of the noise in each image (N, C, H, W), as (N,), on [0, 1].
+    """The standard deviation of white noise in each image (N, C, H, W), as (N,), on [0, 1]: that of the finest detail.
 
-    An image with fewer than two rows or columns has none that could be measured: 0.
+    So that a texture without any flat patch does not pass for coarse noise. An image with fewer than two rows or
+    columns has none that could be measured: 0.
     """
-    levels = [noise_level(image).sigma for image in noisy]
+    levels = [noise_level(image).fine for image in noisy]
     return torch.tensor(levels, dtype=torch.float32, device=noisy.device)
 
 
@@ -85,6 +87,8 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
         if grows is not None:
             shot, read = grows
     sigma = math.sqrt(shot * shot * light + read * read)
+    if sigma < _NOTHING:
+        return NoiseLevel(0.0, 0.0, 0.0, 0.0, True)
     coarse = _coarse(part, shot, read)
     if coarse > _WHITE:
         return NoiseLevel(sigma * coarse, sigma, 0.0, sigma * coarse, False)
