@@ -34,9 +34,9 @@ filter over such groups between two passes of a net (`denoise run noisy.png --mo
 Mean PSNR over the images of a set; the noise is Gaussian of seed 0, neither clipped nor rounded, and its level is told.
 The sets are BSD68 and Set12 in gray, CBSD68 in colour, and "structured": brick, chart, gravel and text of the bundled
 samples, in gray."""
-_BETWEEN = """\
-Published are the means of the original BM3D and CBM3D, as the papers on FFDNet and NN3D quote them.
-
+_PUBLISHED = """\
+Published are the means of the original BM3D and CBM3D, as the papers on FFDNet and NN3D quote them."""
+_NETS_HEAD = """\
 ## Nets alternated with a filter
 
 As in Cruz, Foi, Katkovnik, Egiazarian, "Nonlocality-Reinforced Convolutional Neural Networks" (2018): the
@@ -106,8 +106,10 @@ def measure(case: Case, data: Path, runs: Path, device: torch.device) -> Score:
 
 def page(scores: Sequence[Score]) -> str:
     """The scores as a page of Markdown."""
-    lines = [_HEAD, "", "## BM3D", "", *_bm3d(scores), "", _BETWEEN, ""]
-    for model in dict.fromkeys(score.case.model for score in scores if score.case.model != BM3D):
+    lines = [_HEAD, "", "## BM3D", "", *_bm3d(scores), "", _PUBLISHED, ""]
+    nets = dict.fromkeys(score.case.model for score in scores if score.case.model != BM3D)
+    lines += [_NETS_HEAD, ""] if nets else []
+    for model in nets:
         lines += [f"`nn3d:{model}`:", "", *_turns([score for score in scores if score.case.model == model]), ""]
     return "\n".join([*lines, "This page is written by `denoise bench non-local`.", ""])
 
