@@ -42,7 +42,8 @@ _NETS_HEAD = """\
 As in Cruz, Foi, Katkovnik, Egiazarian, "Nonlocality-Reinforced Convolutional Neural Networks" (2018): the
 columns are what the net makes of the noisy image, what the filter makes of that, and the same once more on the
 mean of that result and the noisy image. A net that was trained for weaker noise gets the image darkened until the
-noise is what it knows, and its answer is brightened again: in the first column too."""
+noise is what it knows, and its answer is brightened again: in the first column too. For one that was trained for
+stronger noise, more of the noisy image is mixed in."""
 
 
 @dataclass(frozen=True)

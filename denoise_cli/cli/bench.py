@@ -251,6 +251,7 @@ def non_local(
     sets: Annotated[str, typer.Option(help="Only these, such as set12,structured.")] = "",
     levels: Annotated[str, typer.Option(help="Only these, such as 25,50.")] = "",
     runs: Annotated[Path, typer.Option(help="Where scores are kept, so that it goes on.")] = Path("runs/non-local"),
+    kept: Annotated[bool, typer.Option("--kept", help="Measure nothing: only tell what is kept.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the page here; by default to stdout.")
     ] = None,
@@ -275,7 +276,10 @@ def non_local(
     )
     scores = []
     for case in chosen:
-        score = study.recall(case, runs) or study.measure(case, data, runs, where)
+        score = study.recall(case, runs)
+        if score is None and kept:
+            continue
+        score = score or study.measure(case, data, runs, where)
         figures = ", ".join(f"{figure:.3f}" for figure in score.psnr_db)
         screen.say(f"{case.model} {case.images} {case.level}: {figures} dB")
         scores.append(score)

@@ -7,7 +7,7 @@ Networks for Image Denoising", IEEE Signal Processing Letters, 2018. ``nn3d:dncn
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from functools import lru_cache
-from math import isfinite, lcm
+from math import inf, isfinite, lcm
 from typing import Any
 
 import torch
@@ -41,7 +41,11 @@ class Options:
 
 
 class NN3D:
-    """Nets that are told the level get that of each round; others see no more noise than they were trained for."""
+    """Nets that are told the level get that of each round; others see no other noise than they were trained for.
+
+    Stronger noise is made weaker, and the image darker with it. For a net that only knows strong noise, more of the
+    noisy image is mixed into the later rounds.
+    """
 
     def __init__(self, config: Config) -> None:
         card = methods.find(config.net)
@@ -50,11 +54,11 @@ class NN3D:
         if not isinstance(net, Denoiser):
             raise UsageError(f"nn3d: {config.net} does not denoise.", "Name a model that does, as in nn3d:dncnn.")
         self.net: Denoiser = net
-        self._most = float("inf")  # the strongest noise that the net is at home with
+        self._levels = (0.0, inf)  # of the noise that the net is at home with
 
     def around(self, net: Denoiser, levels: tuple[float, float] | None) -> "NN3D":
         """The same with another net of the method, for noise between ``levels``, on [0, 1]."""
-        self.net, self._most = net, float("inf") if levels is None else levels[1]
+        self.net, self._levels = net, (0.0, inf) if levels is None else levels
         return self
 
     @property
@@ -96,8 +100,9 @@ class NN3D:
         search = Search(_SIDE, _STEP, options.search // 2, _MOST)
         estimate, guide = noisy, None
         for turn in range(1, options.rounds + 1):
-            level = sigma / turn
-            mixed = noisy if guide is None else noisy / turn + estimate * (1 - 1 / turn)
+            share = 1 if sigma == 0 else min(1, max(1 / turn, self._levels[0] / sigma))
+            level = share * sigma
+            mixed = share * noisy + (1 - share) * estimate
             estimate = self._ask(mixed, level, options)
             yield estimate
             guide = estimate.mean(dim=1, keepdim=True) if guide is None else guide
@@ -113,8 +118,8 @@ class NN3D:
         return None if reach is None else options.rounds * (reach + group)
 
     def _ask(self, noisy: Tensor, level: float, options: Any) -> Tensor:
-        """The net's estimate; stronger noise than it knows is made weaker, and the image darker with it."""
-        factor = min(1.0, self._most / level) if level > 0 else 1.0
+        """The net's estimate; noise that is too strong for it comes down to its strongest."""
+        factor = min(1.0, self._levels[1] / level) if level > 0 else 1.0
         own = self._own(options)
         if hasattr(own, "sigma"):
             own = replace(own, sigma=level * factor)

@@ -58,6 +58,9 @@ def test_scores_are_measured_once(here: Path, capsys: pytest.CaptureFixture[str]
     assert main(words) == 0
     assert capsys.readouterr().out.strip() == text.strip()
     assert main(["bench", "non-local", "bm3d", "--sets", "cbsd68", *common]) == 3
+    capsys.readouterr()
+    assert main(["bench", "non-local", "bm3d", "dncnn.tiny", "--kept", *common]) == 0
+    assert capsys.readouterr().out.strip() == text.strip()
 
 
 def test_the_page() -> None:

@@ -80,6 +80,16 @@ def test_noise_that_is_too_strong_for_the_net_is_made_weaker() -> None:
     assert [level for _, level in listener.heard] == pytest.approx([20 / 255, 15 / 255])
 
 
+def test_noise_does_not_fall_below_what_the_net_knows() -> None:
+    _, noisy = noisy_stripes()
+    net = NN3D(Config("nlm"))
+    listener = Listener()
+    net.around(listener, (24 / 255, 24 / 255))
+    stages = list(net.stages(noisy, replace(METHOD.options, sigma=30.0, search=5)))
+    assert [level for _, level in listener.heard] == pytest.approx([24 / 255, 24 / 255])
+    torch.testing.assert_close(listener.heard[1][0], 0.8 * noisy + 0.2 * stages[1])
+
+
 def test_the_filter_gains_on_a_pattern() -> None:
     clean, noisy = noisy_stripes()
 
