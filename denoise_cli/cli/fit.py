@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from denoise_cli.cli import screen
+from denoise_cli.cli import screen, streams
 from denoise_cli.cli.durations import parse_duration
 from denoise_cli.cli.interrupts import interrupts
-from denoise_cli.cli.run import _check_stdout, _stdin, _to_stdout
 from denoise_cli.errors import DenoiseError, ExistsError, PartialError, UsageError
 from denoise_cli.fields import fill
 
@@ -125,11 +124,7 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     assert isinstance(fitter, Fitter)
     found = gather(job.inputs, None if job.output in (None, STREAM) else Path(str(job.output)))
     items = found.items
-    to_stdout = job.output == STREAM or (job.output is None and [item.path for item in items] == [None])
-    if to_stdout:
-        _check_stdout(len(items), job.as_json)
-    elif job.output is None and any(item.path is None for item in items):
-        raise UsageError("Where does the result of stdin go?", "Name a folder with -o.")
+    to_stdout = streams.goes_to_stdout(items, job.output, 1, job.as_json)
     layout = Layout.of(items, None if to_stdout else job.output, None)
     existing = [] if to_stdout else check(items, layout)
     if existing and not job.force:
@@ -137,7 +132,7 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     job.watch.check(len(items), to_stdout, job.force)
     if found.earlier:
         screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
-    stdin = _stdin() if any(item.path is None for item in items) else b""
+    stdin = streams.read_stdin() if any(item.path is None for item in items) else b""
     where = devices.pick(job.device)
     dtype = devices.precision(job.precision, where)
     devices.keep_memory()
@@ -215,7 +210,7 @@ class _View:
 
         answer = self.as_image(last.best)
         if self._path is None:
-            _to_stdout([answer], None)
+            streams.write_stdout([answer], None)
         else:
             write(answer, self._path, force=self._job.force)
         watch, rows = self._job.watch, self._history.rows

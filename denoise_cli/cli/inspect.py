@@ -1,7 +1,6 @@
 """``denoise inspect``: what noise an image has."""
 
 import json
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,8 +9,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from denoise_cli.cli import flags, screen
-from denoise_cli.errors import DenoiseError, InputError, PartialError
+from denoise_cli.cli import flags, screen, streams
+from denoise_cli.errors import DenoiseError, PartialError
 
 if TYPE_CHECKING:
     from denoise_cli.image import Image
@@ -77,12 +76,7 @@ def inspect(
 def _read(item: "Item") -> "Image":
     from denoise_cli.image import decode, read
 
-    if item.path is not None:
-        return read(item.path)
-    data = sys.stdin.buffer.read()
-    if not data:
-        raise InputError("stdin is empty.", "Pipe an image into it: cat noisy.png | denoise inspect -")
-    return decode(data, "-")
+    return decode(streams.read_stdin("denoise inspect -"), "-") if item.path is None else read(item.path)
 
 
 def _record(name: str, image: "Image", seen: "Look", command: str | None) -> dict[str, Any]:

@@ -1,17 +1,15 @@
 """``denoise run``: denoise files, folders and streams."""
 
 import json
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from denoise_cli.cli import flags, knobs, outcomes, screen
+from denoise_cli.cli import flags, knobs, outcomes, screen, streams
 from denoise_cli.cli.dry_run import show_plans
 from denoise_cli.cli.sizes import parse_size
-from denoise_cli.errors import InputError, OutputError, UsageError, did_you_mean
+from denoise_cli.errors import OutputError, UsageError, did_you_mean
 from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
@@ -150,7 +148,7 @@ def run(
     part = Shard.parse(shard) if shard is not None else None
     if files_from == STREAM and STREAM in (inputs or ()):
         raise UsageError("stdin is named twice.", "It holds an image or a list of images, not both.")
-    listed = _listed(files_from) if files_from is not None else ()
+    listed = streams.read_names(files_from) if files_from is not None else ()
     if not inputs and not listed:
         raise UsageError("No image is named.", "Name files or folders, or a list of them with --files-from.")
     found = gather(inputs or (), None if output in (None, STREAM) else Path(str(output)), listed)
@@ -159,11 +157,7 @@ def run(
     marks = looks.marks(counts)
     if box is not None and output is None:
         marks = ["-".join(filter(None, ("crop", mark))) for mark in marks]
-    to_stdout = output == STREAM or (output is None and [item.path for item in items] == [None])
-    if to_stdout:
-        _check_stdout(len(items) * len(marks), as_json)
-    elif output is None and any(item.path is None for item in items):
-        raise UsageError("Where does the result of stdin go?", "Name a folder with -o.")
+    to_stdout = streams.goes_to_stdout(items, output, len(marks), as_json)
     layout = Layout.of(found.items, None if to_stdout else output, format, marks)
     journals = Journals(layout)
     existing = [] if to_stdout else check(found.items, layout)
@@ -177,7 +171,7 @@ def run(
     if found.earlier:
         screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    stdin = _stdin() if any(item.path is None for item in items) else b""
+    stdin = streams.read_stdin() if any(item.path is None for item in items) else b""
 
     from denoise_cli import device as devices
     from denoise_cli.inference.batch import Batch, count_done, digest_of, jobs, record
@@ -199,7 +193,7 @@ def run(
     if not force:
         journals.refuse(existing, key)
     batch = Batch(
-        key, force, limit, stdin, strip_metadata, lambda frames: _to_stdout(frames, format), looks,
+        key, force, limit, stdin, strip_metadata, lambda frames: streams.write_stdout(frames, format), looks,
         lambda noisy, pictures: _side_by_side(noisy, pictures, marks),
     )  # fmt: skip
     if to_stdout:
@@ -222,26 +216,6 @@ def run(
     tally.conclude()
 
 
-def _listed(files_from: str) -> list[str]:
-    """The paths in the list ``files_from``, or in stdin."""
-    from denoise_cli.inference.inputs import STREAM, parse_list, read_list
-
-    return parse_list(sys.stdin.buffer.read(), "stdin") if files_from == STREAM else read_list(Path(files_from))
-
-
-def _to_stdout(frames: "Sequence[Image]", format: str | None) -> None:
-    """Write an image of ``frames`` to stdout. Raises ``OutputError``."""
-    from denoise_cli.image import encode_frames
-
-    try:
-        sys.stdout.buffer.write(encode_frames(frames, format))
-        sys.stdout.buffer.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        raise OutputError(f"stdout cannot be written to: {error.strerror}.", "Write to a file with -o.") from error
-
-
 def _side_by_side(noisy: "Image", pictures: "Sequence[Image]", marks: "Sequence[str]") -> "Image":
     """Before and after, with captions."""
     from denoise_cli.figures.sheet import contact_sheet
@@ -259,23 +233,3 @@ def _check_comparisons(items: "Sequence[Item]", layout: "Layout | None", compari
         path = comparisons.paths(item)[0]
         if layout is not None and path in layout.paths(item):
             raise OutputError(f"{str(path)!r} would be a result and a comparison.", "Give --compare another name.")
-
-
-def _check_stdout(images: int, as_json: bool) -> None:
-    if images > 1:
-        raise UsageError("stdout takes a single image.", "Give a folder with -o, or ask for one picture of one input.")
-    if as_json:
-        raise UsageError("--json and the image would share stdout.", "Write the image to a file with -o.")
-    if sys.stdout.isatty():
-        raise UsageError("An image would be written to the terminal.", "Send stdout to a file or a pipe, or use -o.")
-
-
-def _stdin() -> bytes:
-    """All of stdin, in the main thread, where Ctrl-C can stop the waiting."""
-    advice = "Pipe an image into it: cat noisy.png | denoise run - -o - > clean.png"
-    if sys.stdin.isatty():
-        raise UsageError("stdin is the terminal, not an image.", advice)
-    data = sys.stdin.buffer.read()
-    if not data:
-        raise InputError("stdin is empty.", advice)
-    return data
