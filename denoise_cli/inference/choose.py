@@ -9,8 +9,10 @@ from denoise_cli import shelf
 from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image
 from denoise_cli.layers.impulses import find_impulses, salt_and_pepper
+from denoise_cli.noise import parse
 from denoise_cli.noise.blocks import has_jpeg_blocks
 from denoise_cli.noise.estimate import noise_level
+from denoise_cli.noise.gaussian import Gaussian
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
 _LOOKED_AT, _BANDS = 1 << 22, 16  # pixels of an image that are looked at, in so many bands
@@ -74,15 +76,21 @@ def _sampled(noisy: torch.Tensor) -> torch.Tensor:
 
 
 def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.Entry:
-    """The best of ``entries`` for what was seen: those for as many channels first, then in their order.
+    """The best of ``entries`` for what was seen: those that learnt such strong noise first, then those for as many
+    channels, then in their order.
 
     Raises ``WeightsError`` where none suit.
     """
     able = [entry for entry in entries if entry.suits == seen.suits]
-    fitting = [entry for entry in able if entry.channels == channels]
     if not able:
         raise WeightsError(
             f"No weights here are for {seen.suits} and do what was asked.",
             "Name a model that needs none (median, nlm, impulse), or see `denoise models`.",
         )
-    return (fitting or able)[0]
+    return min(able, key=lambda entry: (not _learnt(entry, seen), entry.channels != channels))  # the first of equals
+
+
+def _learnt(entry: shelf.Entry, seen: Look) -> bool:
+    """Whether the noise was no stronger in the image than in training."""
+    kind = parse(entry.noise)
+    return not isinstance(kind, Gaussian) or seen.sigma <= kind.sigma.high

@@ -78,9 +78,9 @@ def test_photos() -> None:
             assert seen(clean, noise).suits == IMPULSES, f"{name} {noise}"
 
 
-def entry(name: str, suits: str, channels: int) -> shelf.Entry:
+def entry(name: str, suits: str, channels: int, noise: str = "gaussian:0..75") -> shelf.Entry:
     return shelf.Entry(
-        name=name, sha256="", suits=suits, noise="", channels=channels, weights=0, command="", data="", seed=0,
+        name=name, sha256="", suits=suits, noise=noise, channels=channels, weights=0, command="", data="", seed=0,
         minutes=0.0, device="",
     )  # fmt: skip
 
@@ -103,3 +103,12 @@ def test_a_large_image_is_looked_at_in_bands() -> None:
     noise[:, :, :1200] = noise[:, :, :1200].sub(0.5).mul(0.5).add(0.5)  # half of the noise on the left
     seen = look(Image(noise.numpy(), Source("x.png")))
     assert seen.suits == GAUSSIAN and 9 / 255 < seen.sigma < 20 / 255
+
+
+def test_weights_that_learnt_such_strong_noise_come_first() -> None:
+    weak, strong = "gaussian:0..55", "gaussian:0..75"
+    entries = [
+        entry(*what) for what in (("a.1", GAUSSIAN, 1, weak), ("b.1", GAUSSIAN, 3, weak), ("c.1", GAUSSIAN, 3, strong))
+    ]
+    for sigma, channels, name in ((25, 3, "b.1"), (25, 1, "a.1"), (60, 3, "c.1"), (60, 1, "c.1"), (100, 3, "b.1")):
+        assert choose(Look(0.0, sigma / 255), channels, entries).name == name
