@@ -24,7 +24,6 @@ from denoise_cli.scoring.region import Region
 
 NOISE = "gaussian:0.1"
 CENTRE = Region(16, 16)
-IMAGES = 15
 THEIRS = {"none": (0.863, 0.900), "edge": (0.877, 0.876), "reflect": (0.878, 0.871)}  # the means of Table II
 WAYS: dict[str, dict[str, Any]] = {
     "the default": {},

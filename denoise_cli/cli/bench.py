@@ -14,11 +14,6 @@ bench = typer.Typer(
 )
 
 
-@bench.callback()
-def _commands() -> None:
-    """Keeps the command's name in the command line while there is only one."""
-
-
 @bench.command("weights")
 def weights(
     names: Annotated[list[str] | None, typer.Argument(help="Weights such as dt.sp; all if none is named.")] = None,
@@ -97,7 +92,6 @@ def paper(
     """
     from denoise_cli import device as devices
     from denoise_cli.bench import study
-    from denoise_cli.files import write_atomically
 
     if name is None:
         for known in study.names():
@@ -112,12 +106,7 @@ def paper(
     ):
         screen.say(f"{table.caption} {len(rows)} rows")
         results.append(rows)
-    page = study.page(name, asked, results)
-    if output is None:
-        screen.emit(page)
-    else:
-        write_atomically(output, page.encode(), force=True)
-        screen.emit(str(output))
+    _write_page(study.page(name, asked, results), output)
 
 
 @bench.command("fit")
@@ -207,17 +196,6 @@ def inspect(
         screen.say(f"{row.images} {row.noise}")
         rows.append(row)
     _write_page(inspection.page(rows, every), output)
-
-
-def _write_page(page: str, output: Path | None) -> None:
-    """The page into a file, or to stdout."""
-    from denoise_cli.files import write_atomically
-
-    if output is None:
-        screen.emit(page.removesuffix("\n"))
-        return
-    write_atomically(output, page.encode(), force=True)
-    screen.emit(str(output))
 
 
 @bench.command("tangent")
@@ -317,3 +295,14 @@ def speed(
             screen.say(f"{row.net}, {row.way}: {row.seconds:.2f} s a megapixel")
             found.append(row)
     screen.emit(table(found, rate, dtype).rstrip("\n"))
+
+
+def _write_page(page: str, output: Path | None) -> None:
+    """The page into a file, or to stdout."""
+    from denoise_cli.files import write_atomically
+
+    if output is None:
+        screen.emit(page.removesuffix("\n"))
+        return
+    write_atomically(output, page.encode(), force=True)
+    screen.emit(str(output))

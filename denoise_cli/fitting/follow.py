@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
@@ -89,6 +89,14 @@ def answers(fitter: Fitter, noisy: Tensor, options: Any, counts: tuple[int, ...]
             if standing.step.number in counts:
                 found[standing.step.number] = standing.step.estimate.to(noisy.dtype)
     return [found[count] for count in counts]
+
+
+def joined(number: int, steps: Sequence[tuple[Tensor, Tensor, Tensor, Tensor | None]]) -> Step:
+    """Step ``number`` of several images, from that of each: loss, output, estimate and held-out misfit."""
+    losses, outputs, estimates, held_out = zip(*steps, strict=True)
+    known = [misfit for misfit in held_out if misfit is not None]
+    misfits = torch.cat(known) if len(known) == len(steps) else None
+    return Step(number, torch.cat(losses), torch.cat(outputs), torch.cat(estimates), misfits)
 
 
 class Kept:

@@ -6,7 +6,7 @@ Collaborative Filtering", IEEE Transactions on Image Processing, 2007; in colour
 
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
-from math import isfinite, pi
+from math import pi
 
 import torch
 from torch import Tensor
@@ -16,7 +16,8 @@ from denoise_cli.errors import UsageError
 from denoise_cli.layers.grouping import Transform, filter_groups, hard_threshold, wiener
 from denoise_cli.layers.matching import Search
 from denoise_cli.method import Method
-from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.noise.estimate import known_sigma
+from denoise_cli.noise.levels import on_unit
 
 _HIGH = 40 / 255  # sigma above which the parameters for strong noise are taken
 _SIDE = 8
@@ -68,16 +69,13 @@ class BM3D:
         """
         if options.window < 1 or options.window % 2 == 0:
             raise UsageError(f"bm3d: window cannot be {options.window}.", "It is odd: 21, 39 ...")
-        sigma = gaussian_sigma(noisy).mean().item() if options.sigma is None else options.sigma
-        if not isfinite(sigma) or sigma < 0:
-            raise UsageError(f"bm3d: sigma cannot be {sigma}.", "It is 0 or more: up to 1 on [0, 1], above on 0..255.")
-        return replace(options, sigma=sigma / 255 if sigma > 1 else sigma)
+        return replace(options, sigma=known_sigma(options.sigma, noisy, "bm3d"))
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W); a level that is not given is measured on each image."""
         if options.sigma is None:
             return torch.cat([self.denoise(image[None], self.settle(image[None], options)) for image in noisy])
-        sigma = options.sigma / 255 if options.sigma > 1 else options.sigma
+        sigma = on_unit(options.sigma)
         if sigma == 0:
             return noisy.clamp(0, 1)
         if noisy.shape[1] != 3:

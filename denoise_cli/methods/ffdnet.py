@@ -5,18 +5,18 @@ Transactions on Image Processing, 2018.
 """
 
 from dataclasses import dataclass, replace
-from math import isfinite, sqrt
+from math import sqrt
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from denoise_cli import losses
-from denoise_cli.errors import UsageError
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
-from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.noise.estimate import gaussian_sigma, known_sigma
+from denoise_cli.noise.levels import on_unit
 
 _GRAY, _COLOUR = (15, 64), (12, 96)  # depth and features
 
@@ -71,20 +71,14 @@ class FFDNet(nn.Module):
 
         Raises ``UsageError`` for a level below 0.
         """
-        sigma = _measured(noisy).mean().item() if options.sigma is None else options.sigma
-        if not (isinstance(sigma, int | float) and isfinite(sigma) and sigma >= 0):
-            raise UsageError(
-                f"ffdnet: {sigma!r} is no noise level.", "It is a number: up to 1 on [0, 1], above on 0..255."
-            )
-        return replace(options, sigma=sigma / 255 if sigma > 1 else sigma)
+        return replace(options, sigma=known_sigma(options.sigma, noisy, "ffdnet"))
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W); a level that is not given is measured on each image."""
         if options.sigma is None:
-            sigma = _measured(noisy)[:, None, None, None]
+            sigma = gaussian_sigma(noisy).clamp(max=1)[:, None, None, None]
         else:
-            level = options.sigma / 255 if options.sigma > 1 else options.sigma
-            sigma = torch.full((1, 1, 1, 1), level, device=noisy.device)
+            sigma = torch.full((1, 1, 1, 1), on_unit(options.sigma), device=noisy.device)
         return self(noisy, sigma).clamp(0, 1)  # type: ignore[no-any-return]
 
     def denoise_mapped(self, noisy: Tensor, sigma: Tensor, options: Options) -> Tensor:
@@ -104,11 +98,6 @@ class FFDNet(nn.Module):
     def loss(self, pair: Pair, recipe: Recipe, generator: Generator) -> Tensor:
         """The recipe's loss between estimate and clean images, where the net is told the true level, at every pixel."""
         return losses.find(recipe.loss)(self(pair.noisy, pair.sigma.mean(dim=1, keepdim=True)), pair.clean)
-
-
-def _measured(noisy: Tensor) -> Tensor:
-    """The level of each image (N, C, H, W), as (N,); at most 1, which only impulses exceed."""
-    return gaussian_sigma(noisy).clamp(max=1)
 
 
 def _conv(inputs: int, outputs: int, gain: float = sqrt(2)) -> nn.Conv2d:

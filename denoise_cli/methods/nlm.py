@@ -12,7 +12,7 @@ from torch import Tensor
 from denoise_cli.errors import UsageError
 from denoise_cli.image import load_opencv
 from denoise_cli.method import Method
-from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.noise.estimate import known_sigma
 
 _LEAST_SIGMA = 0.2 / 255  # below it the 8-bit filter changes nothing
 
@@ -46,17 +46,14 @@ class NonLocalMeans:
         for name in ("patch", "window"):
             if getattr(options, name) < 1 or getattr(options, name) % 2 == 0:
                 raise UsageError(f"nlm: {name} cannot be {getattr(options, name)}.", "It is odd: 3, 5, 7 ...")
-        for name in ("sigma", "strength"):
-            value = getattr(options, name)
-            if value is not None and value < 0:
-                raise UsageError(f"nlm: {name} cannot be {value}.", "It is 0 or more.")
-        return options if options.sigma is not None else replace(options, sigma=gaussian_sigma(noisy).mean().item())
+        if options.strength < 0:
+            raise UsageError(f"nlm: strength cannot be {options.strength}.", "It is 0 or more.")
+        return replace(options, sigma=known_sigma(options.sigma, noisy, "nlm"))
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W), C at most 4, from noisy images of that shape."""
         opencv = load_opencv()
-        sigma = gaussian_sigma(noisy).mean().item() if options.sigma is None else options.sigma
-        sigma = sigma / 255 if sigma > 1 else sigma
+        sigma = known_sigma(options.sigma, noisy, "nlm")
         if sigma < _LEAST_SIGMA:
             return noisy.clamp(0, 1)
         estimates = []

@@ -7,7 +7,7 @@ Networks for Image Denoising", IEEE Signal Processing Letters, 2018. ``nn3d:dncn
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from functools import lru_cache
-from math import inf, isfinite, lcm
+from math import inf, lcm
 from typing import Any
 
 import torch
@@ -18,7 +18,8 @@ from denoise_cli.errors import UsageError
 from denoise_cli.layers.grouping import Transform, filter_groups, wiener
 from denoise_cli.layers.matching import Search
 from denoise_cli.method import Denoiser, Method
-from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.noise.estimate import known_sigma
+from denoise_cli.noise.levels import on_unit
 
 _SIDE, _MOST, _STEP = 10, 32, 3  # of a block, of a group, between reference blocks
 _SHARE = 1 / 4  # what the filter takes for the deviation of the net's error, in units of the noise
@@ -76,14 +77,11 @@ class NN3D:
 
         Raises ``UsageError`` for a level below 0, no rounds, and a window that is even or not positive.
         """
-        sigma = gaussian_sigma(noisy).mean().item() if options.sigma is None else options.sigma
-        if not isfinite(sigma) or sigma < 0:
-            raise UsageError(f"nn3d: sigma cannot be {sigma}.", "It is 0 or more: up to 1 on [0, 1], above on 0..255.")
         if options.rounds < 1:
             raise UsageError(f"nn3d: rounds cannot be {options.rounds}.", "At least 1; the paper has 2.")
         if options.search < 1 or options.search % 2 == 0:
             raise UsageError(f"nn3d: search cannot be {options.search}.", "It is odd: 21, 39 ...")
-        options = replace(options, sigma=sigma / 255 if sigma > 1 else sigma)
+        options = replace(options, sigma=known_sigma(options.sigma, noisy, "nn3d"))
         settled = self.net.settle(noisy, self._own(options))
         return replace(options, **{name: getattr(settled, name) for name in _names(settled) if name != "sigma"})
 
@@ -96,7 +94,7 @@ class NN3D:
 
     def stages(self, noisy: Tensor, options: Any) -> Iterator[Tensor]:
         """The estimates (N, C, H, W) of the net and of the filter by turns: algorithm 1 of the paper."""
-        sigma = options.sigma / 255 if options.sigma > 1 else options.sigma
+        sigma = on_unit(options.sigma)
         search = Search(_SIDE, _STEP, options.search // 2, _MOST)
         estimate, guide = noisy, None
         for turn in range(1, options.rounds + 1):

@@ -17,7 +17,7 @@ from torch import Tensor
 from denoise_cli import seeds
 from denoise_cli.errors import UsageError
 from denoise_cli.method import Method
-from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.noise.estimate import known_sigma
 from denoise_cli.shapes import surround
 
 RULES = RISK, DISCREPANCY = "risk", "discrepancy"
@@ -68,10 +68,7 @@ class TangentFilter:
                 f"ntk: stop {options.stop!r} and steps {options.steps} cannot be.",
                 f"stop is {' or '.join(RULES)}; steps are 1 or more, or null.",
             )
-        sigma = gaussian_sigma(noisy).mean().item() if options.sigma is None else options.sigma
-        if not 0 <= sigma < math.inf:
-            raise UsageError(f"ntk: {sigma!r} is no noise level.", "It is 0 or more.")
-        return replace(options, sigma=sigma / 255 if options.sigma is not None and sigma > 1 else sigma)
+        return replace(options, sigma=known_sigma(options.sigma, noisy, "ntk"))
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W). Above 131,072 pixels piece by piece, of 256 x 256 and a margin."""
@@ -98,7 +95,6 @@ class Filtered:
 
     estimate: Tensor  # (1, C, H, W), not clipped
     steps: int
-    freedom: float  # trace of the filter: how many numbers the estimate has
 
 
 @dataclass(frozen=True)
@@ -131,14 +127,13 @@ def tangent_filter(noisy: Tensor, options: Options) -> Filtered:
     """Filter one image (1, C, H, W) by as many steps as ``options`` say; ``options.sigma`` is known."""
     spectrum = decompose(noisy, options)
     if not len(spectrum.values):
-        return Filtered(noisy.clone(), 0, 0.0)
+        return Filtered(noisy.clone(), 0)
     count = options.steps
     if count is None:
         counts = sorted({round(10 ** (index / _LOOKS)) for index in range(_DECADES * _LOOKS + 1)})
         risks = residuals(spectrum, counts) if options.stop == DISCREPANCY else risk(noisy, spectrum, options, counts)
         count = _stopped(counts, risks, noisy, options)
-    filtered = spectrum.apply(count).T.reshape(noisy.shape)
-    return Filtered(filtered, count, spectrum.fitted(count).sum().item())
+    return Filtered(spectrum.apply(count).T.reshape(noisy.shape), count)
 
 
 def residuals(spectrum: Spectrum, counts: Sequence[float]) -> list[float]:

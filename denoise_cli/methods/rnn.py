@@ -15,7 +15,7 @@ from denoise_cli.device import autocast_afresh
 from denoise_cli.errors import UsageError, did_you_mean
 from denoise_cli.fitting import memory, target
 from denoise_cli.fitting.averaging import RunningMean
-from denoise_cli.fitting.follow import answer, answers
+from denoise_cli.fitting.follow import answer, answers, joined
 from denoise_cli.fitting.target import Target, misfit
 from denoise_cli.method import Method, Step
 from denoise_cli.muon import Muon
@@ -96,15 +96,7 @@ class Rnn:
         chosen = self.settle(noisy, options)
         fits = [_Fit(self.config, image[None], chosen) for image in noisy]
         for number in range(1, options.iters + 1):
-            losses, outputs, estimates, held_out = zip(*(fit.step() for fit in fits), strict=True)
-            known = [value for value in held_out if value is not None]
-            yield Step(
-                number,
-                torch.cat(losses),
-                torch.cat(outputs),
-                torch.cat(estimates),
-                torch.cat(known) if len(known) == len(fits) else None,
-            )
+            yield joined(number, [fit.step() for fit in fits])
 
 
 class Autoencoder(nn.Module):

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from denoise_cli.errors import UsageError
 from denoise_cli.method import Method
-from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.noise.estimate import gaussian_sigma, known_sigma
+from denoise_cli.noise.levels import on_unit
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,10 @@ class TotalVariation:
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
         """The noise on [0, 1], measured on the whole image (1, C, H, W) unless given; raises ``UsageError``."""
-        sigma = gaussian_sigma(noisy).mean().item() if options.sigma is None else options.sigma
-        for name, value in (("sigma", sigma), ("strength", options.strength), ("iters", options.iters)):
+        for name, value in (("strength", options.strength), ("iters", options.iters)):
             if not isfinite(value) or value < 0:
                 raise UsageError(f"tv: {name} cannot be {value}.", "It is 0 or more.")
-        return replace(options, sigma=sigma / 255 if sigma > 1 else sigma)
+        return replace(options, sigma=known_sigma(options.sigma, noisy, "tv"))
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
@@ -56,7 +56,7 @@ class TotalVariation:
         if options.sigma is None:
             sigma = gaussian_sigma(noisy)[:, None, None, None]
         else:
-            sigma = torch.full((1, 1, 1, 1), options.sigma / 255 if options.sigma > 1 else options.sigma)
+            sigma = torch.full((1, 1, 1, 1), on_unit(options.sigma))
         weight = (sigma.to(noisy.device) * options.strength).clamp_min(1e-9)
         dual = noisy.new_zeros((2, *noisy.shape))  # one field for the rows, one for the columns
         ahead, pace, found = dual, 1.0, []

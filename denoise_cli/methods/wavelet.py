@@ -7,7 +7,6 @@ coefficient, on a transform that is not decimated.
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from math import isfinite
 
 import torch
 from torch import Tensor
@@ -15,7 +14,8 @@ from torch.nn import functional
 
 from denoise_cli.errors import UsageError
 from denoise_cli.method import Method
-from denoise_cli.noise.estimate import gaussian_sigma
+from denoise_cli.noise.estimate import known_sigma
+from denoise_cli.noise.levels import on_unit
 
 # Filters from their middle to one side; Cohen, Daubechies, Feauveau, "Biorthogonal Bases of Compactly Supported
 # Wavelets", 1992: 9 and 7 taps. Those of the way back are each other's with alternating signs.
@@ -57,16 +57,13 @@ class Wavelet:
             raise UsageError(f"wavelet: levels cannot be {options.levels}.", "It is a number from 1 to 8.")
         if options.window < 1 or options.window % 2 == 0:
             raise UsageError(f"wavelet: window cannot be {options.window}.", "It is odd: 9, 11, 13 ...")
-        sigma = gaussian_sigma(noisy).mean().item() if options.sigma is None else options.sigma
-        if not isfinite(sigma) or sigma < 0:
-            raise UsageError(f"wavelet: sigma cannot be {sigma}.", "It is 0 or more.")
-        return replace(options, sigma=sigma / 255 if sigma > 1 else sigma)
+        return replace(options, sigma=known_sigma(options.sigma, noisy, "wavelet"))
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
         if options.sigma is None:
             return torch.cat([self.denoise(image[None], self.settle(image[None], options)) for image in noisy])
-        sigma = options.sigma / 255 if options.sigma > 1 else options.sigma
+        sigma = on_unit(options.sigma)
         count, channels = noisy.shape[:2]
         colours = functional.normalize(torch.tensor(_COLOURS), dim=1) if channels == 3 else torch.eye(channels)
         colours = colours.to(noisy.device)

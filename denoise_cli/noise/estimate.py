@@ -16,6 +16,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from denoise_cli.errors import UsageError
+from denoise_cli.noise.levels import on_unit
+
 _SIDES = (8, 6, 4, 3, 2)  # of the blocks; the largest of which there are enough without a wrong pixel
 _ENOUGH = 300  # blocks without a wrong pixel
 _MOST_BLOCKS = 40_000  # in an image; a stride thins them out
@@ -46,6 +49,19 @@ class NoiseLevel:
     shot: float  # where it is white: part that grows with the square root of the light; variance shot^2 x + read^2
     read: float  # part that is the same everywhere
     white: bool  # whether coarse and fine detail are equally noisy in the flattest blocks
+
+
+def known_sigma(given: float | None, noisy: Tensor, model: str) -> float:
+    """The standard deviation of the noise on [0, 1]: ``given``, as typed, or measured on noisy images (N, C, H, W).
+
+    What is measured is at most 1, which only impulses exceed. Raises ``UsageError`` for a level below 0, in the name of
+    ``model``.
+    """
+    if given is None:
+        return min(1.0, gaussian_sigma(noisy).mean().item())
+    if not (isinstance(given, int | float) and math.isfinite(given) and given >= 0):
+        raise UsageError(f"{model}: sigma cannot be {given!r}.", "It is 0 or more: up to 1 on [0, 1], above on 0..255.")
+    return on_unit(given)
 
 
 def gaussian_sigma(noisy: Tensor) -> Tensor:

@@ -8,6 +8,11 @@ from torch import Generator, Tensor
 from denoise_cli.errors import UsageError
 
 
+def on_unit(sigma: float) -> float:
+    """A standard deviation as it was typed, up to 1 on [0, 1] and above on 0..255, on [0, 1]."""
+    return sigma / 255 if sigma > 1 else sigma
+
+
 @dataclass(frozen=True)
 class Level:
     """A level between ``low`` and ``high`` inclusive, drawn uniformly for each image; equal ends are a fixed level."""

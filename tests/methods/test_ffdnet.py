@@ -71,7 +71,7 @@ def test_a_level_is_read_in_either_unit_and_measured_where_it_is_not_given() -> 
 
 @pytest.mark.parametrize("sigma", [-1.0, float("nan"), float("inf"), "much"])
 def test_what_is_no_level_is_an_error(sigma: float) -> None:
-    with pytest.raises(UsageError, match="is no noise level"):
+    with pytest.raises(UsageError, match="sigma cannot be"):
         FFDNet(Config(depth=2, features=2)).settle(torch.zeros(1, 3, 4, 4), Options(sigma))
 
 
