@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from denoise_cli.errors import UsageError
 from denoise_cli.noise import parse, stored
-from denoise_cli.noise.estimate import gaussian_sigma, noise_level
+from denoise_cli.noise.estimate import gaussian_sigma, known_sigma, noise_level
 
 
 def scene(low: float = 0.1, high: float = 0.9, channels: int = 3) -> Tensor:
@@ -77,3 +78,11 @@ def test_odd_sizes(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
 def test_one_flat_colour_has_no_noise(value: float) -> None:
     assert gaussian_sigma(torch.full((1, 3, 40, 50), value)).item() == pytest.approx(0, abs=1e-5)
+
+
+def test_a_level_is_the_given_one_on_either_scale_or_measured() -> None:
+    image = noisy(scene(), "gaussian:25")
+    assert known_sigma(25, image, "nlm") == known_sigma(25 / 255, image, "nlm") == 25 / 255
+    assert known_sigma(None, image, "nlm") == pytest.approx(gaussian_sigma(image).item())
+    with pytest.raises(UsageError, match=r"nlm: sigma cannot be -1"):
+        known_sigma(-1, image, "nlm")
