@@ -60,8 +60,9 @@ class Case:
         return Trial(self.images, f"gaussian:{self.level}", False)
 
     def kept(self, runs: Path) -> Path:
-        """Where its score is kept."""
-        return runs / f"{self.model}-{self.images}-{self.level}.json"
+        """Where its score is kept: other weights of the same name have another place."""
+        version = "" if self.model == BM3D else f"-{shelf.find(self.model).sha256[:8]}"
+        return runs / f"{self.model}{version}-{self.images}-{self.level}.json"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from denoise_cli import checkpoint, methods
+from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.bench.non_local import BM3D, Case, Score, cases, page
 from denoise_cli.bench.protocol import BSD68, CBSD68, SET12, STRUCTURED, Trial, run_trial
 from denoise_cli.cli.app import main
@@ -51,7 +51,7 @@ def test_scores_are_measured_once(here: Path, capsys: pytest.CaptureFixture[str]
     assert "| set12 | 50 | " in text and "`nn3d:dncnn.tiny`:" in text and "| 26.70 |" in text
     assert sorted(path.name for path in (here / "runs").iterdir()) == [
         "bm3d-set12-50.json",
-        "dncnn.tiny-set12-50.json",
+        f"dncnn.tiny-{shelf.find('dncnn.tiny').sha256[:8]}-set12-50.json",
     ]
     (here / SET12 / "a.png").unlink()
     capsys.readouterr()
