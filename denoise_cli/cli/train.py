@@ -93,10 +93,11 @@ def train(
     from denoise_cli.data.training_set import class_names
     from denoise_cli.errors import UsageError, WeightsError
     from denoise_cli.inference.perception import features_of
+    from denoise_cli.method import Denoiser
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
     from denoise_cli.training.material import gather
-    from denoise_cli.training.run import Run, check
+    from denoise_cli.training.run import Run, check, check_patch
     from denoise_cli.training.state import progress_of
 
     with distributed.joined() as team:
@@ -124,6 +125,8 @@ def train(
         start = checkpoint.load(shelf.located(init_from)).tensors if init_from else None
         make = loop.maker(card, config, where, compiled=compiled, start=start)
         fresh = make()  # a config that cannot be is found before the images are read
+        if isinstance(fresh, Denoiser):
+            check_patch(recipe.patch, fresh.stride)
         if init_from and start is not None:
             taken, wanted = checkpoint.adopt(fresh, start), len(fresh.state_dict())
             if not taken:

@@ -106,6 +106,17 @@ def check(recipe: Recipe) -> None:
         noise.parse(recipe.noise)
 
 
+def check_patch(patch: int, stride: int) -> None:
+    """Raise ``UsageError`` where patches of ``patch`` pixels are no multiple of a net's ``stride``."""
+    if patch % stride:
+        below = patch // stride * stride
+        nearest = f"{below} or {below + stride}" if below else str(stride)
+        raise UsageError(
+            f"Patches of {patch} pixels do not fit this net: it takes multiples of {stride}.",
+            f"Use --patch {nearest}.",
+        )
+
+
 def at_step(recipe: _Recipe, step: int) -> _Recipe:
     """The recipe as it is at a step: a loss that changes on the way is the one of that moment."""
     return replace(recipe, loss=str(losses.parse(recipe.loss, recipe.own_losses).at(step, recipe.steps)))

@@ -204,10 +204,12 @@ def test_a_damaged_state(capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "dt", "--data", "empty"], 3, "There is no image in empty."),
         (["train", "dt", "--data", "photos"], 2, "8 images are too few to keep 32 of them for validation."),
         (
-            ["train", "dt", "--data", "photos", "--val", "1", "--patch", "25"],
+            ["train", "dncnn", "--data", "photos", "--val", "1", "--patch", "25"],
             3,
             "24x24 pixels is smaller than the patch",
         ),
+        (["train", "dsc", "--data", "photos", "--patch", "18"], 2, "multiples of 16.\nUse --patch 16 or 32."),
+        (["train", "ffdnet", "--data", "photos", "--patch", "1"], 2, "multiples of 2.\nUse --patch 2."),
         (["train", "dt", "--data", "broken", "--val", "1"], 3, "broken/a.png"),
         (["train", "dt", "--data", "photos", "-o", "photos/1.png"], 4, "photos/1.png cannot be made"),
     ],
