@@ -9,7 +9,6 @@ from denoise_cli import shelf
 from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image
 from denoise_cli.layers.impulses import find_impulses, salt_and_pepper
-from denoise_cli.noise import parse
 from denoise_cli.noise.blocks import has_jpeg_blocks
 from denoise_cli.noise.estimate import noise_level
 from denoise_cli.noise.gaussian import Gaussian
@@ -92,5 +91,6 @@ def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.E
 
 def _learnt(entry: shelf.Entry, seen: Look) -> bool:
     """Whether the noise was no stronger in the image than in training."""
-    kind = parse(entry.noise)
-    return not isinstance(kind, Gaussian) or seen.sigma <= kind.sigma.high
+    if not entry.noise.startswith(f"{GAUSSIAN}:"):
+        return True
+    return seen.sigma <= Gaussian.parse(entry.noise.removeprefix(f"{GAUSSIAN}:")).sigma.high

@@ -66,8 +66,9 @@ def test_two_processes_train_one_is_killed_and_the_next_start_goes_on(
     out, err = process.communicate(timeout=120)
     assert process.returncode == 1
     assert out == ""
-    assert err.count("\nError: ") == err.count("Error: Another process of this training has ended") == 1
-    assert "The same command goes on from the last saved step." in err
+    assert err.count("\nError: ") == err.count("Error: Another process of this training has ended") <= 1
+    assert "Signal 9 (SIGKILL)" in err  # torchrun's word; it may end the others before they notice by themselves
+    assert err.count("The same command goes on from the last saved step.") == err.count("\nError: ")
     assert "bug in denoise" not in err
     step = progress_of(here / "two" / LAST).step
     assert step < STEPS
