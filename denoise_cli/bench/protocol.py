@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -15,6 +16,9 @@ from denoise_cli.errors import InputError
 from denoise_cli.image import read
 from denoise_cli.metrics.psnr import psnr
 from denoise_cli.noise import parse, stored
+
+if TYPE_CHECKING:
+    from denoise_cli.metrics import Metric
 from denoise_cli.shapes import LUMA
 
 CIFAR, CBSD68, BSD68, SET12 = "cifar10-subset", "cbsd68", "bsd68-gray", "set12"
@@ -39,11 +43,10 @@ class Trial:
         return f"{self.images} {self.noise} {kind}"
 
 
-Metric = Callable[[Tensor, Tensor], Tensor]  # estimate and clean (N, C, H, W) to (N,)
 Denoise = Callable[[Tensor], list[Tensor]]  # noisy images (N, C, H, W) to one or more estimates of that shape
 
 
-def run_trial(trial: Trial, data: Path, denoise: Denoise, device: torch.device, metric: Metric = psnr) -> list[float]:
+def run_trial(trial: Trial, data: Path, denoise: Denoise, device: torch.device, metric: "Metric" = psnr) -> list[float]:
     """The mean of ``metric`` (PSNR is in dB) for each of the estimates that ``denoise`` makes of a noisy image.
 
     Estimates are clipped to [0, 1]. Every image's noise comes from a generator of its own: it depends neither on

@@ -114,5 +114,5 @@ METHOD = Method(
     options=Options(),
     summary="one net for every noise level, which it is told or measures",
     paper="Zhang, Zuo, Zhang: FFDNet: Toward a Fast and Flexible Solution for CNN-based Image Denoising, IEEE TIP 2018",
-    recipe=Recipe(noise="gaussian:0..75", patch=64, batch=64, steps=100_000),
+    recipe=Recipe(noise="gaussian:0..75", patch=64, batch=64, steps=100_000, rate=5e-4, optimiser="adam"),
 )
