@@ -5,7 +5,6 @@ Transactions on Image Processing, 2018.
 """
 
 from dataclasses import dataclass, replace
-from math import sqrt
 
 import torch
 from torch import Generator, Tensor, nn
@@ -18,6 +17,7 @@ from denoise_cli.noise import Pair
 from denoise_cli.noise.estimate import gaussian_sigma, known_sigma
 from denoise_cli.noise.levels import on_unit
 
+_STIRRED = 0.3  # singular values of the orthogonal part of a kernel at the start
 _GRAY, _COLOUR = (15, 64), (12, 96)  # depth and features
 
 
@@ -53,7 +53,7 @@ class FFDNet(nn.Module):
         for _ in range(depth - 2):
             layers += [_conv(width, width), nn.ReLU(inplace=True)]
         self.fold = nn.PixelUnshuffle(2)
-        self.layers = nn.Sequential(*layers, _conv(width, folded, gain=1))
+        self.layers = nn.Sequential(*layers, _conv(width, folded))
         self.unfold = nn.PixelShuffle(2)
 
     def forward(self, noisy: Tensor, sigma: Tensor) -> Tensor:
@@ -100,11 +100,18 @@ class FFDNet(nn.Module):
         return losses.find(recipe.loss)(self(pair.noisy, pair.sigma.mean(dim=1, keepdim=True)), pair.clean)
 
 
-def _conv(inputs: int, outputs: int, gain: float = sqrt(2)) -> nn.Conv2d:
+def _conv(inputs: int, outputs: int) -> nn.Conv2d:
+    """A convolution that at first hands on what comes in, stirred by a little of an orthogonal kernel.
+
+    So the untrained net returns about its input, as one that predicts the noise does; after Zagoruyko and Komodakis,
+    "DiracNets: Training Very Deep Neural Networks Without Skip-Connections", 2017, equation 2.
+    """
     conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.orthogonal_(conv.weight, gain=gain)
+    nn.init.orthogonal_(conv.weight, gain=_STIRRED)
     assert conv.bias is not None
-    nn.init.zeros_(conv.bias)
+    with torch.no_grad():
+        conv.weight[:, :, 1, 1] += torch.eye(outputs, inputs)
+        conv.bias.zero_()
     return conv
 
 
@@ -114,5 +121,5 @@ METHOD = Method(
     options=Options(),
     summary="one net for every noise level, which it is told or measures",
     paper="Zhang, Zuo, Zhang: FFDNet: Toward a Fast and Flexible Solution for CNN-based Image Denoising, IEEE TIP 2018",
-    recipe=Recipe(noise="gaussian:0..75", patch=64, batch=64, steps=100_000, rate=5e-4, optimiser="adam"),
+    recipe=Recipe(noise="gaussian:0..75", patch=64, batch=64, steps=100_000, rate=1e-3),
 )

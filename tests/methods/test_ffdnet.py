@@ -92,3 +92,12 @@ def test_the_loss_tells_the_level_of_every_pixel() -> None:
 
 def test_a_few_steps_beat_the_noisy_images(gain: Callable[..., float]) -> None:
     assert gain(METHOD, "gaussian:20..75", steps=60, channels=1, depth=4, features=16) > 4
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_an_untrained_net_hands_on_about_what_it_sees(channels: int) -> None:
+    torch.manual_seed(0)
+    net, noisy = FFDNet(Config(channels=channels)), torch.rand((1, channels, 32, 32))
+    with torch.no_grad():
+        seen = torch.stack((net(noisy, torch.full((1, 1, 1, 1), 0.1)).flatten(), noisy.flatten()))
+    assert torch.corrcoef(seen)[0, 1] > 0.4
