@@ -12,6 +12,7 @@ from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional
 
 from denoise_cli import losses
 from denoise_cli.errors import UsageError, did_you_mean
@@ -108,9 +109,22 @@ class DeepThinking(nn.Module):
     def forward(self, thought: Tensor | None, seen: Tensor) -> tuple[Tensor, Tensor]:
         """One iteration on the recalled image ``seen`` (N, C, H, W): the next thought and what the head makes of it."""
         thought = self.projection(seen).relu() if thought is None else thought
-        recalled = self.filter(torch.cat((thought, seen.to(thought.dtype)), dim=1))
-        thought = self.blocks(self.recall(recalled))
+        thought = self.blocks(self._recalled(thought, seen))
         return thought, self.head(thought).float()
+
+    def _recalled(self, thought: Tensor, seen: Tensor) -> Tensor:
+        """The thought with the image ``seen`` in it, (N, width, H, W).
+
+        Where convolutions are in bfloat16 they see the image twice, with the same weights: rounded, and what rounding
+        took away, which is up to a level of 8 bits.
+        """
+        rounded = seen.to(thought.dtype)
+        recalled = self.filter(torch.cat((thought, rounded), dim=1))
+        if rounded.dtype == seen.dtype or self.config.filter != "none":  # a filter takes no image in two parts
+            return self.recall(recalled)  # type: ignore[no-any-return]
+        rest = (seen - rounded).to(rounded.dtype)
+        weight = torch.cat((self.recall.weight, self.recall.weight[:, -self.channels :]), dim=1)
+        return functional.conv2d(torch.cat((recalled, rest), dim=1), weight, padding=1)
 
     def think(self, noisy: Tensor, options: Options) -> Iterator[State]:
         """The states after each iteration, without end, from noisy images (N, C, H, W)."""
