@@ -7,6 +7,8 @@ Denoising via Bias-Free Convolutional Neural Networks", ICLR 2020. Each layer ha
 import torch
 from torch import Tensor, nn
 
+from denoise_cli.layers.identity import start_near_identity
+
 _LEAST_VARIANCE = 1e-12  # keeps the gradient of the square root finite where a channel is dead
 
 
@@ -50,11 +52,9 @@ def conv(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, dilatio
 def stage(inputs: int, outputs: int, features: int, depth: int, *, bias: bool, last_bias: bool) -> nn.Sequential:
     """``depth`` 3x3 convolutions with ReLU between them: (N, inputs, H, W) to (N, outputs, H, W).
 
-    One pass of the recurrent net and of the simplified DenseNet of the paper's appendix.
+    One pass of the recurrent net and of the simplified DenseNet of the paper's appendix. At first it returns about
+    the first of its inputs.
     """
-    layers: list[nn.Module] = [conv(inputs, features, bias=bias), nn.ReLU(inplace=True)]
-    for _ in range(depth - 2):
-        layers += [conv(features, features, bias=bias), nn.ReLU(inplace=True)]
-    last = conv(features, outputs, bias=last_bias)
-    nn.init.kaiming_normal_(last.weight, nonlinearity="linear")
-    return nn.Sequential(*layers, last)
+    convs = [conv(inputs, features, bias=bias), *(conv(features, features, bias=bias) for _ in range(depth - 2))]
+    layers = [layer for inner in convs for layer in (start_near_identity(inner), nn.ReLU(inplace=True))]
+    return nn.Sequential(*layers, start_near_identity(conv(features, outputs, bias=last_bias)))

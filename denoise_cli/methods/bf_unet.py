@@ -12,6 +12,7 @@ from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
 from denoise_cli.layers.bias_free import conv
+from denoise_cli.layers.identity import start_near_identity
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
@@ -41,9 +42,9 @@ class BiasFreeUNet(nn.Module):
         self.channels = config.channels
         wide, bias = 2 * config.features, config.bias
         self.above = nn.Sequential(
-            conv(config.channels, config.features, kernel=5, bias=bias),
+            start_near_identity(conv(config.channels, config.features, kernel=5, bias=bias)),
             nn.ReLU(inplace=True),
-            conv(config.features, config.features, bias=bias),
+            start_near_identity(conv(config.features, config.features, bias=bias)),
             nn.ReLU(inplace=True),
         )
         raise_ = nn.ConvTranspose2d(wide, wide, 4, stride=2, padding=1, bias=bias)
@@ -62,10 +63,10 @@ class BiasFreeUNet(nn.Module):
         nn.init.normal_(raise_.weight, std=(2 / (4 * wide)) ** 0.5)  # 4 of its 16 taps meet in each output pixel
         if raise_.bias is not None:
             nn.init.zeros_(raise_.bias)
-        last = conv(config.features, config.channels, kernel=5, bias=False)
-        nn.init.kaiming_normal_(last.weight, nonlinearity="linear")
         self.joined = nn.Sequential(
-            conv(config.features + wide, config.features, bias=bias), nn.ReLU(inplace=True), last
+            start_near_identity(conv(config.features + wide, config.features, bias=bias)),
+            nn.ReLU(inplace=True),
+            start_near_identity(conv(config.features, config.channels, kernel=5, bias=False)),
         )
 
     def forward(self, noisy: Tensor) -> Tensor:

@@ -11,13 +11,13 @@ from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from denoise_cli import losses
+from denoise_cli.layers.identity import start_near_identity
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
 from denoise_cli.noise.estimate import gaussian_sigma, known_sigma
 from denoise_cli.noise.levels import on_unit
 
-_STIRRED = 0.3  # singular values of the orthogonal part of a kernel at the start
 _GRAY, _COLOUR = (15, 64), (12, 96)  # depth and features
 
 
@@ -101,18 +101,7 @@ class FFDNet(nn.Module):
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
-    """A convolution that at first hands on what comes in, stirred by a little of an orthogonal kernel.
-
-    So the untrained net returns about its input, as one that predicts the noise does; after Zagoruyko and Komodakis,
-    "DiracNets: Training Very Deep Neural Networks Without Skip-Connections", 2017, equation 2.
-    """
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1)
-    nn.init.orthogonal_(conv.weight, gain=_STIRRED)
-    assert conv.bias is not None
-    with torch.no_grad():
-        conv.weight[:, :, 1, 1] += torch.eye(outputs, inputs)
-        conv.bias.zero_()
-    return conv
+    return start_near_identity(nn.Conv2d(inputs, outputs, 3, padding=1))
 
 
 METHOD = Method(
