@@ -4,11 +4,14 @@ Sreyas Mohan, Zahra Kadkhodaie, Eero P. Simoncelli, Carlos Fernandez-Granda, "Ro
 Denoising via Bias-Free Convolutional Neural Networks", ICLR 2020. Each layer has its usual twin with constants.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
 from denoise_cli.layers.identity import start_near_identity
 
+_OTHERS = (0, 2, 3)  # all dimensions but that of the features
 _LEAST_VARIANCE = 1e-12  # keeps the gradient of the square root finite where a channel is dead
 
 
@@ -29,13 +32,40 @@ class BiasFreeBatchNorm(nn.Module):
         self.register_buffer("running_var", torch.ones(features))
 
     def forward(self, features: Tensor) -> Tensor:
-        variance = self.running_var
         if self.training:
-            variance = features.float().var(dim=(0, 2, 3))
+            normalised, variance = _Normalised.apply(features, self.weight, self.eps)  # type: ignore[no-untyped-call]
             with torch.no_grad():
                 self.running_var.lerp_(variance, self.momentum)
-        scale = self.weight / (variance.clamp_min(_LEAST_VARIANCE).sqrt() + self.eps)
+            return normalised  # type: ignore[no-any-return]
+        scale = self.weight / (self.running_var.clamp_min(_LEAST_VARIANCE).sqrt() + self.eps)
         return features * scale.to(features.dtype)[:, None, None]
+
+
+class _Normalised(torch.autograd.Function):
+    """``weight x / (std + eps)`` and the variance, by sums over ``x`` as it is stored, with no copy in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+        number = features.numel() // features.shape[1]
+        wide = torch.promote_types(features.dtype, torch.float32)
+        mean = features.mean(dim=_OTHERS, dtype=wide)
+        squares = torch.linalg.vector_norm(features, dim=_OTHERS, dtype=wide).square()
+        variance = ((squares - number * mean.square()) / (number - 1)).clamp_min(_LEAST_VARIANCE)
+        below = variance.sqrt() + eps
+        ctx.save_for_backward(features, weight, mean, variance, below)
+        ctx.mark_non_differentiable(variance)
+        return features * (weight / below).to(features.dtype)[:, None, None], variance
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> tuple[Tensor, Tensor, None]:
+        features, weight, mean, variance, below = ctx.saved_tensors
+        gradient, number = gradients[0], features.numel() // features.shape[1]
+        along = (gradient * features).sum(dim=_OTHERS, dtype=mean.dtype)  # by weight / below
+        slope = -along * weight / below.square() / ((number - 1) * variance.sqrt())  # of x - mean
+        scale, slope, shift = (
+            factor.to(features.dtype)[:, None, None] for factor in (weight / below, slope, slope * mean)
+        )
+        return torch.addcmul(gradient * scale - shift, features, slope), along / below, None
 
 
 def conv(inputs: int, outputs: int, *, kernel: int = 3, stride: int = 1, dilation: int = 1, bias: bool) -> nn.Conv2d:

@@ -37,3 +37,19 @@ def test_a_stage_without_biases_is_homogeneous() -> None:
     noisy = torch.rand((1, 1, 9, 9), generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
         assert torch.allclose(net(7 * noisy), 7 * net(noisy), atol=1e-4)
+
+
+def test_its_gradient_is_that_of_the_deviation_of_the_batch() -> None:
+    torch.manual_seed(0)
+    norm = BiasFreeBatchNorm(3).double()
+    features = (torch.randn(2, 3, 4, 5, dtype=torch.float64) + 0.7).requires_grad_()
+
+    def plain(features: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        deviation = features.var(dim=(0, 2, 3)).sqrt() + norm.eps
+        return features * (weight / deviation)[:, None, None]
+
+    against = torch.randn(2, 3, 4, 5, dtype=torch.float64)
+    found = torch.autograd.grad((norm(features) * against).sum(), (features, norm.weight))
+    expected = torch.autograd.grad((plain(features, norm.weight) * against).sum(), (features, norm.weight))
+    assert all(torch.allclose(one, other) for one, other in zip(found, expected, strict=True))
+    assert torch.allclose(norm.running_var, 1 + norm.momentum * (features.var(dim=(0, 2, 3)) - 1))
