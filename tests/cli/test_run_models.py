@@ -1,0 +1,138 @@
+"""``denoise run``: which model, which weights, which knobs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from denoise_cli import shelf
+from denoise_cli.cli.app import main
+from denoise_cli.inference import journal
+
+Caught = pytest.CaptureFixture[str]
+Draw = Callable[..., NDArray[np.uint8]]
+
+
+def take(path: Path) -> NDArray[np.uint8]:
+    with Pillow.open(path) as picture:
+        return np.asarray(picture)
+
+
+def all_files(folder: Path) -> list[str]:
+    """The files below ``folder`` but for journals, which tests of journals look at."""
+    found = (path for path in folder.rglob("*") if path.is_file() and path.name != journal.NAME)
+    return sorted(path.relative_to(folder).as_posix() for path in found)
+
+
+@pytest.mark.usefixtures("shelved")
+def test_without_a_model_the_image_decides(here: Path, draw: Draw, capsys: Caught) -> None:
+    draw(here / "in/salt.png", "salt")
+    draw(here / "in/grain.png", "grain")
+    draw(here / "in/gray.png", "grain", channels=1)
+    assert main(["run", "in", "-o", "out", "--json"]) == 0
+    chosen = {Path(line["input"]).stem: line["model"] for line in map(json.loads, capsys.readouterr().out.splitlines())}
+    assert chosen == {"salt": "dt.sp", "grain": "dt.gaussian", "gray": "dncnn.gray-25"}
+    assert main(["run", "in/gray.png", "-o", "out2", "-m", "dncnn", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "dncnn.gray-25"
+    assert main(["run", "in/gray.png", "-o", "out3", "--iters", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "dt.gaussian"
+    assert take(here / "out3/gray.png").shape == (24, 32)
+
+
+@pytest.mark.usefixtures("here", "shelved")
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (["--model", "dtt"], 2, "There is no model 'dtt'.\nDid you mean 'dt'?"),
+        (["--model", "dt.spp"], 5, "Did you mean 'dt.sp'?"),
+        (["--model", "dncnn.color-blind", "--iters", "5"], 2, "dncnn does not iterate: it has no --iters"),
+        (["--model", "feedforward", "--iters", "5"], 2, "feedforward does not iterate"),
+        (["--model", "median", "--iters", "5"], 2, "or use a model that can: bf-rcnn, dip, dt, rnn"),
+        (["--model", "median", "--set", "widow=5"], 2, "Did you mean 'window'?"),
+        (["--model", "median", "--set", "window=4"], 2, "no window of 4 pixels"),
+        (["--model", "median", "--set", "window=big"], 2, "window cannot be 'big'"),
+        (["--model", "median", "--sigma", "25"], 2, "median has no knob 'sigma'"),
+        (["--model", "feedforward"], 5, "No weights here are for impulses"),
+        (["--iters", "0"], 2, "0 is no number of iterations"),
+        (["--device", "gpu"], 2, "There is no device 'gpu'.\nDid you mean 'cpu'?"),
+        (["--precision", "half"], 2, "There is no precision 'half'"),
+        (["--format", "heic"], 2, "There is no format 'heic'"),
+        (["--format", "jpeg", "-o", "x.png"], 2, "contradict each other"),
+        (["-o", "x.heic"], 2, "'x.heic' ends in no known image format"),
+        (["--max-pixels", "100", "--model", "median"], 3, "more than the limit of 100"),
+        (["--weights", "nowhere.safetensors"], 5, "There is no weights file 'nowhere.safetensors'"),
+        (["--weights", "a.png"], 5, "'a.png' is damaged or is no weights file"),
+        (["-o", "-", "--json"], 2, "would share stdout"),
+        (["-o", "-", "--iters", "1,2"], 2, "stdout takes a single image"),
+    ],
+)
+def test_what_cannot_be(flags: list[str], code: int, said: str, capsys: Caught) -> None:
+    before = all_files(Path())
+    assert main(["run", "a.png", *flags]) == code
+    out, err = capsys.readouterr()
+    assert said in err and out == "" and "Traceback" not in err
+    assert all_files(Path()) == before
+
+
+@pytest.mark.usefixtures("here")
+def test_knobs_of_the_classical_methods(capsys: Caught) -> None:
+    assert main(["run", "a.png", "-m", "median", "--set", "window=5", "-o", "five.png"]) == 0
+    assert main(["run", "a.png", "-m", "median", "-o", "three.png"]) == 0
+    assert (take(Path("five.png")) != take(Path("three.png"))).any()
+    assert main(["run", "a.png", "-m", "nlm", "--sigma", "25", "-o", "nlm.png"]) == 0
+
+
+@pytest.mark.usefixtures("here", "shelved")
+def test_a_noise_level_for_every_pixel(stock: Callable[..., shelf.Entry], draw: Draw, capsys: Caught) -> None:
+    Pillow.fromarray(np.full((24, 32), 51, np.uint8)).save("even.png")
+    Pillow.fromarray(np.arange(768, dtype=np.uint8).reshape(24, 32)).save("uneven.png")
+    draw("small.png", height=8, width=8, channels=1)
+    stock("ffdnet.tiny", depth=3, features=4)
+    flags = ["run", "a.png", "-m", "ffdnet.tiny", "--precision", "float32"]
+    assert main([*flags, "-o", "level.png", "--sigma", "51"]) == 0
+    assert main([*flags, "-o", "map.png", "--sigma-map", "even.png"]) == 0
+    assert main([*flags, "-o", "other.png", "--sigma-map", "uneven.png", "--tile", "16"]) == 0
+    assert (take(Path("map.png")) == take(Path("level.png"))).all()
+    assert (take(Path("other.png")) != take(Path("map.png"))).any()
+    for wrong, code, said in (
+        ([*flags, "--sigma-map", "small.png"], 3, "a.png has 32x24 pixels, the map of its noise levels 8x8"),
+        ([*flags, "--sigma-map", "none.png"], 3, "none.png does not exist"),
+        ([*flags, "--sigma-map", "even.png", "--sigma", "5"], 2, "--sigma and --sigma-map both name"),
+        (["run", "a.png", "-m", "dt", "--sigma-map", "even.png"], 2, "dt takes no map of noise levels"),
+    ):
+        assert main(wrong) == code
+        assert said in capsys.readouterr().err
+    assert not Path("a-denoised.png").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: Caught) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main(["run", "a.png", "-m", "median", "--device", "cuda"]) == 6
+    assert "finds no CUDA device" in capsys.readouterr().err
+    assert main(["run", "a.png", "-m", "median", "--device", "auto"]) == 0
+
+
+@pytest.mark.usefixtures("shelved")
+def test_weights_that_are_damaged_missing_or_of_another_model(here: Path, draw: Draw, capsys: Caught) -> None:
+    place = shelf.folder()
+    assert main(["run", "a.png", "--weights", str(place / "dncnn.gray-25.safetensors"), "-m", "dt"]) == 5
+    assert "holds weights of dncnn, not of dt" in capsys.readouterr().err
+    assert main(["run", "a.png", "--weights", str(place / "dncnn.gray-25.safetensors"), "-o", "own.png"]) == 0
+    assert take(here / "own.png").shape == (24, 32, 3)
+    damaged = bytearray((place / "dt.sp.safetensors").read_bytes())
+    damaged[-1] ^= 1
+    (place / "dt.sp.safetensors").write_bytes(damaged)
+    assert main(["run", "a.png", "photos", "-o", "out"]) == 5
+    assert "None of the 3 images" in (err := capsys.readouterr().err) and err.count("'dt.sp' are damaged") >= 1
+    draw(here / "in/grain.png", "grain")
+    draw(here / "in/salt.png", "salt")
+    assert main(["run", "in", "-o", "out"]) == 7
+    assert all_files(here / "out") == ["grain.png"]
+    (place / "dt.sp.safetensors").unlink()
+    assert main(["run", "a.png", "-m", "dt.sp"]) == 5
+    assert "'dt.sp' are missing" in capsys.readouterr().err
