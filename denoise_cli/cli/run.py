@@ -185,7 +185,9 @@ def run(
     levels = None if sigma_map is None else sigma_map_of(read(sigma_map, limit))
     asked = Asked(until_converged, box, tta, levels)
     dtype = devices.precision(precision, where)
-    wish = Wish(model, weights, counts, where, dtype, tile, asked, shown, classifier, most_memory, screen.say)
+    wish = Wish(
+        model, weights, counts, where, dtype, tile, asked, shown, classifier, most_memory, as_json, screen.say
+    )  # fmt: skip
     bench = Workbench(wish, lambda card: fill(card.options, given, card.name))
     screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
     chosen = {name: value for name, value in ctx.params.items() if name not in _HARMLESS and value is not None}

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from inspect import signature
 from itertools import accumulate
 from math import prod
 from typing import Any
@@ -12,6 +13,10 @@ from torch.nn import functional
 
 Span = Callable[[int, int], tuple[int, int]]
 Make = Callable[[list[Tensor], int, int, int], Tensor]
+
+
+class Unwalkable(Exception):
+    """Something is done to an image of which it is not known which rows it looks at."""
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,19 @@ def given(shape: Sequence[int], dtype: torch.dtype, whole: Tensor | None = None)
 def understand(function: Any, arguments: Sequence[Any], named: dict[str, Any], dtype: torch.dtype) -> Node:
     """The result of calling PyTorch's ``function``, where images are Nodes; convolutions are computed in ``dtype``.
 
-    Raises ``NotImplementedError`` for functions of which it is not known which rows they look at.
+    Raises ``Unwalkable`` for functions of which it is not known which rows they look at.
     """
     name = function.__name__.strip("_")
     if name in _SPATIAL:
-        return _SPATIAL[name](dtype, *arguments, **named)
+        rule = _SPATIAL[name]
+        try:
+            signature(rule).bind(dtype, *arguments, **named)
+        except TypeError as error:
+            raise Unwalkable(f"{name!r} as it is not known: {error}") from error
+        return rule(dtype, *arguments, **named)
     if name in _POINTWISE or (name in _ACROSS and _spares_space(name, arguments, named)):
         return _alike(function, arguments, named)
-    raise NotImplementedError(f"which rows {name!r} looks at is not known")
+    raise Unwalkable(f"which rows {name!r} looks at is not known")
 
 
 # fmt: off
@@ -112,7 +122,7 @@ def _slots(arguments: Sequence[Any]) -> tuple[Sequence[Any], tuple[Node, ...]]:
     swap(arguments, lambda leaf: nodes.append(leaf) if isinstance(leaf, Node) else None)
     height = nodes[0].height
     if any(node.height != height for node in nodes):
-        raise NotImplementedError("images of different heights meet")
+        raise Unwalkable("images of different heights meet")
     nodes.clear()
 
     def slot(leaf: Any) -> Any:
@@ -228,7 +238,7 @@ def _transposed(
     steps, borders, extra, gaps = _pair(stride), _pair(padding), _pair(output_padding), _pair(dilation)
     seen = [gap * (side - 1) for gap, side in zip(gaps, weight.shape[2:], strict=True)]
     if extra[0] > borders[0] or seen[0] + 1 < steps[0]:
-        raise NotImplementedError("rows that come from nowhere")
+        raise Unwalkable("rows that come from nowhere")
     height, width = (
         (size - 1) * step - 2 * border + window + more + 1
         for size, step, border, window, more in zip(image.shape[-2:], steps, borders, seen, extra, strict=True)
@@ -254,7 +264,7 @@ def _transposed(
 def _pool(dtype: torch.dtype, image: Node, kernel_size: Any, stride: Any = None, padding: Any = 0, *rest: Any) -> Node:
     sides = _pair(kernel_size)
     if (stride is not None and _pair(stride) not in (sides, ())) or _pair(padding) != (0, 0) or any(rest[:1]):
-        raise NotImplementedError("a pool with overlap or padding")
+        raise Unwalkable("a pool with overlap or padding")
     height, width = (size // side for size, side in zip(image.shape[-2:], sides, strict=True))
 
     def make(images: list[Tensor], *_: int) -> Tensor:
@@ -294,13 +304,13 @@ def _chosen(dtype: torch.dtype, image: Node, key: Any) -> Node:
         keys[place : place + 1] = [slice(None)] * (len(image.shape) - len(keys) + 1)
     keys += [slice(None)] * (len(image.shape) - len(keys))
     if any(item is None or isinstance(item, (int, list)) for item in keys):
-        raise NotImplementedError("dimensions come or go")
+        raise Unwalkable("dimensions come or go")
     rows, others = keys[-2], [*keys[:-2], slice(None), keys[-1]]
     trial = torch.zeros((), dtype=image.dtype).expand(*image.shape[:-2], 1, image.shape[-1])[tuple(others)]
     if isinstance(rows, slice):
         begin, stop, step = rows.indices(image.height)
         if step != 1:
-            raise NotImplementedError("rows are left out")
+            raise Unwalkable("rows are left out")
         height, span, choose = stop - begin, lambda first, end: (first + begin, end + begin), None
     else:
         places = rows.tolist()
@@ -322,7 +332,7 @@ def _chosen(dtype: torch.dtype, image: Node, key: Any) -> Node:
 
 def _pair(value: Any) -> tuple[int, ...]:
     if isinstance(value, str):
-        raise NotImplementedError(f"padding {value!r}")
+        raise Unwalkable(f"padding {value!r}")
     return (value, value) if isinstance(value, int) else tuple(value) * (2 // max(1, len(value)))
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from denoise_cli.errors import DeviceError
+from denoise_cli.inference.row_rules import Unwalkable
 from denoise_cli.inference.trace import Trace, trace
 from denoise_cli.inference.walk import memory, walk
 from denoise_cli.method import Denoiser, Iterative
@@ -174,7 +175,7 @@ def traced(work: Work, shape: tuple[int, ...], device: torch.device) -> Trace | 
         return None
     try:
         return trace(work.estimates, shape, device, work.dtype)
-    except (NotImplementedError, TypeError, AttributeError):
+    except Unwalkable:
         return None
 
 

@@ -7,12 +7,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from denoise_cli.inference.row_rules import Node, given, swap, understand
+from denoise_cli.inference.row_rules import Node, Unwalkable, given, swap, understand
 
 # fmt: off
 _OPERATORS = (
     "add", "and", "eq", "ge", "getitem", "gt", "invert", "le", "lt", "mul", "ne", "neg", "or", "pow", "radd", "rmul",
     "rsub", "rtruediv", "sub", "truediv",
+)
+_UNKNOWN = (  # what Python would do with an image by itself: look at its values, or change them
+    "array", "bool", "complex", "contains", "float", "floordiv", "index", "int", "iter", "matmul", "mod",
+    "rfloordiv", "rmatmul", "rmod", "rpow", "setitem", "xor",
 )
 # fmt: on
 
@@ -35,12 +39,15 @@ def trace(
 ) -> Trace:
     """What ``function`` does to images (N, C, H, W), float32, of ``shape``, with the convolutions in ``dtype``.
 
-    Raises ``NotImplementedError`` where it does something of which it is not known which rows it looks at.
+    Raises ``Unwalkable`` where it does something of which it is not known which rows it looks at.
     """
     source = given(shape, torch.float32)
-    outputs = [output.node for output in function(_Image(source, device, dtype))]
+    made = function(_Image(source, device, dtype))
+    outputs = [output.node for output in made if isinstance(output, _Image)]
+    if len(outputs) < len(made):
+        raise Unwalkable("an output is not made of it")
     if source in outputs:
-        raise NotImplementedError("nothing is done to it")
+        raise Unwalkable("nothing is done to it")
     return _needed(source, outputs)
 
 
@@ -71,7 +78,7 @@ class _Image:
     def __getattr__(self, name: str) -> Any:
         method = getattr(Tensor, name)
         if not callable(method):
-            raise NotImplementedError(f"{name!r} of an image that is not there")
+            raise Unwalkable(f"{name!r} of an image that is not there")
         return lambda *arguments, **named: self._record(method, (self, *arguments), named)
 
     @classmethod
@@ -79,7 +86,7 @@ class _Image:
         images: list[_Image] = []
         swap(arguments, lambda leaf: images.append(leaf) if isinstance(leaf, _Image) else None)
         if not images:
-            raise NotImplementedError(f"{function.__name__!r} takes an image by name")
+            raise Unwalkable(f"{function.__name__!r} takes an image by name")
         return images[0]._record(function, arguments, named or {})
 
     def _record(self, function: Any, arguments: Any, named: dict[str, Any]) -> "_Image":
@@ -101,8 +108,17 @@ def _operator(name: str) -> Any:
     return lambda self, *arguments: self._record(method, (self, *arguments), {})
 
 
+def _refusal(name: str) -> Any:
+    def refuse(self: _Image, *arguments: Any) -> Any:
+        raise Unwalkable(f"{name!r} of an image that is not there")
+
+    return refuse
+
+
 for _name in _OPERATORS:
     setattr(_Image, f"__{_name}__", _operator(f"__{_name}__"))
+for _name in _UNKNOWN:
+    setattr(_Image, f"__{_name}__", _refusal(_name))
 
 
 def _needed(source: Node, outputs: list[Node]) -> Trace:

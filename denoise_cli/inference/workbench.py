@@ -32,6 +32,7 @@ class Wish:
     shown: str | None = None  # the class of all images, for a method with weights for each; None: a classifier picks
     classifier: str | None = None  # which; None: the first on the shelf that can
     most_memory: int | None = None  # bytes that the process may take
+    look: bool = False  # at the noise of each image, also where that decides nothing
     notice: Callable[[str], None] = lambda _: None  # is told what the user should know meanwhile
 
 
@@ -83,13 +84,15 @@ class Workbench:
 
         Raises ``WeightsError`` where no weights suit it, or those that do are damaged.
         """
+        decides = self._fixed is None and self._router is None
+        seen = look(image) if decides or self._wish.look else None
         if self._fixed is not None:
-            return Choice(self._engine(self._fixed), self._fixed, None, self._digest)
+            return Choice(self._engine(self._fixed), self._fixed, seen, self._digest)
         if self._router is not None:
             shown = self._router.pick(image)
             name = f"{self._method}.{shown.name}"
-            return Choice(self._engine(name), name, None, shelf.find(name).sha256, shown)
-        seen = look(image)
+            return Choice(self._engine(name), name, seen, shelf.find(name).sha256, shown)
+        assert seen is not None
         entry = choose(seen, image.channels, self._able)
         name = self._outer + entry.name
         return Choice(self._engine(name), name, seen, entry.sha256)

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoise_cli.inference import tiles
+from denoise_cli.inference.row_rules import Unwalkable
 from denoise_cli.inference.trace import Trace, trace
 from denoise_cli.inference.walk import memory, schedule, walk
 from denoise_cli.layers.local import locally
@@ -114,11 +116,43 @@ def test_several_outputs_come_together() -> None:
         lambda image: image + functional.avg_pool2d(image, 2),
         lambda image: image,
         lambda image: image if image.is_cuda else image * 2,
+        lambda image: image * 2 if (image > 0).any() else image,
+        lambda image: image if image[:, :, :1] > 0 else image * 2,
+        lambda image: image * float(image[:, :1]),
+        lambda image: image @ torch.ones(20, 20),
+        lambda image: image // 2,
+        lambda image: functional.avg_pool2d(image, 2, ceil_mode=True),
+        lambda image: torch.zeros(1, 3, 24, 20),
     ],
 )
 def test_what_is_not_known_to_look_at_few_rows_is_refused(net: Net) -> None:
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(Unwalkable):
         traced(net, (1, 3, 24, 20))
+
+
+class Broken:
+    """A denoiser that comes upon ``error`` while it is traced."""
+
+    channels, stride = 3, 1
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def settle(self, noisy: Tensor, options: Any) -> Any:
+        return options
+
+    def reach(self, options: Any) -> int:
+        return 1
+
+    def denoise(self, noisy: Any, options: Any) -> Any:
+        raise self._error
+
+
+@pytest.mark.parametrize("error", [TypeError("a bug"), AttributeError("a bug"), NotImplementedError("a bug")])
+def test_a_bug_is_seen_and_not_taken_for_what_cannot_be_walked(error: Exception) -> None:
+    with pytest.raises(type(error), match="a bug"):
+        tiles.walks(tiles.Work(Broken(error), None))
+    assert not tiles.walks(tiles.Work(Broken(Unwalkable("as it should be")), None))
 
 
 def test_memory_does_not_grow_with_the_height() -> None:
