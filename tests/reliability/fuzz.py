@@ -94,7 +94,7 @@ def mutated(data: bytes, others: list[bytes], chance: random.Random) -> bytes:
     content = bytearray(data)
     for _ in range(chance.choice((1, 1, 1, 2, 4))):
         chance.choice(MUTATIONS)(content, others, chance)
-    return _checked(bytes(content)) if chance.random() < 0.5 else bytes(content)
+    return checked(bytes(content)) if chance.random() < 0.5 else bytes(content)
 
 
 def _flip(content: bytearray, others: list[bytes], chance: random.Random) -> None:
@@ -142,7 +142,7 @@ Mutation = Callable[[bytearray, list[bytes], random.Random], None]
 MUTATIONS: list[Mutation] = [_flip, _flip, _header, _header, _edge, _edge, _cut, _drop, _repeat, _splice, _noise]
 
 
-def _checked(data: bytes) -> bytes:
+def checked(data: bytes) -> bytes:
     """``data`` with right checksums, where it is a PNG file and as far as its chunks can be followed."""
     if not data.startswith(b"\x89PNG\r\n\x1a\n"):
         return data
