@@ -22,7 +22,7 @@ class Entry:
 
     name: str  # model.tag, such as "dt.sp"
     sha256: str
-    suits: str  # the noise it is for: "impulses", "gaussian"; "" if it is never chosen by itself
+    suits: str  # the kinds of noise it is chosen for, such as "gaussian" or "jpeg, mixed"; "": never by itself
     noise: str  # it was trained with, such as "gaussian:0..55"
     channels: int
     weights: int  # learnable numbers in the net
@@ -31,12 +31,17 @@ class Entry:
     seed: int
     minutes: float  # training time
     device: str  # it was trained on
-    scores: dict[str, float] = field(default_factory=dict)  # what `denoise bench weights` measured, dB
+    scores: dict[str, float] = field(default_factory=dict)  # what `denoise bench weights` measured, dB or percent
 
     @property
     def model(self) -> str:
         """The name of the method."""
         return self.name.partition(".")[0]
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The words in ``suits``."""
+        return tuple(word.strip() for word in self.suits.split(",") if word.strip())
 
     @property
     def file(self) -> str:

@@ -2,27 +2,72 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
+from denoise_cli.bench.references import published
 from denoise_cli.shelf import Entry
 
-_SHOWN = ("20 iterations", "50 iterations")  # of the recurrent nets' budgets
+_SCORE = re.compile(r"(?P<images>.+?) (?P<kind>[a-z-]+):(?P<level>\S+) (?P<input>float|8 bit)(?P<more>(?:, .+)?)")
+_OWN = re.compile(r"(?:, (?P<worst>worst image))?(?:, told sigma)?(?:, \d+ iterations)?(?:, (?P<top>top-1 %))?")
+_TITLES = ("weights", "numbers", "images", "noise", "float", "8 bit", "beside it")
+
+
+@dataclass
+class _Line:
+    """The scores of one weights file on one set under one kind of noise, by level."""
+
+    floats: dict[str, float] = field(default_factory=dict)
+    bytes: dict[str, float] = field(default_factory=dict)
+    beside: dict[str, dict[str, float]] = field(default_factory=dict)  # by whose they are
+
+    @property
+    def levels(self) -> list[str]:
+        """All, in order."""
+        return list(dict.fromkeys((*self.floats, *self.bytes)))
 
 
 def table(entries: Sequence[Entry]) -> str:
-    """A Markdown table: one line for each weights file, set of images, kind of input and iteration budget."""
-    lines = ["| weights | numbers | images | noise | input | PSNR, dB |", "| --- | ---: | --- | --- | --- | --- |"]
+    """A Markdown table: one line for each weights file, set of images and kind of noise.
+
+    Of nets that iterate the last number of iterations counts. Beside stand what was measured on the same images, or
+    else what papers report.
+    """
+    rows = [f"| {' | '.join(_TITLES)} |", "| --- | ---: | --- | --- | --- | --- | --- |"]
     for entry in entries:
-        rows: dict[tuple[str, str, str], list[tuple[str, float]]] = {}
-        for what, score in entry.scores.items():
-            name, _, budget = what.partition(", ")
-            if budget and budget not in _SHOWN:
-                continue
-            images, noise, kind = re.fullmatch(r"(\S+) (\S+) (.+)", name).groups()  # type: ignore[union-attr]
-            word, _, level = noise.partition(":")
-            key = (images, word, ", ".join(part for part in (kind, budget) if part))
-            rows.setdefault(key, []).append((level, score))
-        for (images, word, kind), scores in rows.items():
-            levels = " / ".join(level for level, _ in scores)
-            measured = " / ".join(f"{score:.2f}" for _, score in scores)
-            lines.append(f"| `{entry.name}` | {entry.weights:,} | {images} | {word} {levels} | {kind} | {measured} |")
-    return "\n".join(lines) + "\n"
+        for (images, noise), line in _lines(entry).items():
+            levels = line.levels
+            beside = dict(line.beside)
+            whose, figures = published(entry, images)
+            if figures and not beside and line.floats | line.bytes:
+                beside[whose] = {
+                    level: figures[f"{noise}:{level}"] for level in levels if f"{noise}:{level}" in figures
+                }
+            told = "; ".join(f"{_joined(found, levels)} {name}" for name, found in beside.items() if found)
+            cells = (
+                f"`{entry.name}`", f"{entry.weights:,}", images, f"{noise} {' / '.join(levels)}",
+                _joined(line.floats, levels), _joined(line.bytes, levels), told,
+            )  # fmt: skip
+            rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows) + "\n"
+
+
+def _lines(entry: Entry) -> dict[tuple[str, str], _Line]:
+    lines: dict[tuple[str, str], _Line] = {}
+    for what, score in entry.scores.items():
+        found = _SCORE.fullmatch(what)
+        if found is None:
+            continue
+        own = _OWN.fullmatch(found["more"])
+        more = own["worst"] or own["top"] if own else None
+        images = f"{found['images']}, {more}" if more else found["images"]
+        line = lines.setdefault((images, found["kind"]), _Line())
+        if own is None:
+            whose = found["more"].rpartition(", ")[2]
+            line.beside.setdefault(whose, {})[found["level"]] = score
+        else:
+            (line.floats if found["input"] == "float" else line.bytes)[found["level"]] = score
+    return lines
+
+
+def _joined(scores: dict[str, float], levels: list[str]) -> str:
+    return " / ".join(f"{scores[level]:.2f}" if level in scores else "-" for level in levels) if scores else ""

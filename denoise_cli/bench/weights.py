@@ -1,31 +1,28 @@
 """The scores of the shipped weights, as ``weights/index.toml`` quotes them, measured again."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from denoise_cli import methods, shelf
 from denoise_cli.bench.estimates import estimates
-from denoise_cli.bench.protocol import BSD68, CBSD68, CIFAR, SET12, Trial, run_trial
+from denoise_cli.bench.protocol import Denoise, run_trial
 from denoise_cli.bench.recognition import accuracies
-from denoise_cli.inference.load import load_net
+from denoise_cli.bench.trials import INPUT, Case, cases, counts_of
+from denoise_cli.inference.load import load_net, without_weights
 from denoise_cli.inference.perception import load_seer
 from denoise_cli.inference.run import Engine, ready
-from denoise_cli.noise import parse
-from denoise_cli.noise.gaussian import Gaussian
-from denoise_cli.noise.impulse import SaltAndPepper
 
-COUNTS = (1, 3, 5, 10, 20)  # iterations at which recurrent nets are scored
-MOST = 50  # further iterations for the small images of CIFAR
-TOLERANCE = 0.02  # dB between the quoted and the measured score: another processor rounds otherwise
+_TOLERANCES = {"dB": 0.02, "%": 0.5}  # between the quoted and the measured score: another processor rounds otherwise
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One score of one weights file, dB or percent, beside what the index says of it (``None``: nothing yet)."""
+    """One score of one weights file beside what the index says of it (``None``: nothing yet)."""
 
     name: str
     what: str
@@ -33,45 +30,49 @@ class Measured:
     quoted: float | None
 
     @property
+    def unit(self) -> str:
+        """What the score is in: dB, or % of the images."""
+        return "%" if self.what.endswith("%") else "dB"
+
+    @property
     def holds(self) -> bool:
         """Whether the index quotes what was measured."""
-        return self.quoted is not None and abs(self.score - self.quoted) <= TOLERANCE
-
-
-def trials(entry: shelf.Entry) -> list[Trial]:
-    """What an entry is scored on: by the noise that it was trained with, and its channels.
-
-    Nets for one Gaussian level are scored at that level. Those for salt and pepper are scored at every share, seen in
-    training or not; those that saw one share only are the easy-to-hard experiment, which is CIFAR's.
-    """
-    noise = parse(entry.noise)
-    if isinstance(noise, SaltAndPepper):
-        sets = (CIFAR,) if noise.share.low == noise.share.high else (CIFAR, CBSD68)
-        return [Trial(name, f"sp:{share}", True) for name in sets for share in (0.1, 0.3, 0.5)]
-    if isinstance(noise, Gaussian):
-        low, high = (255 * end for end in (noise.sigma.low, noise.sigma.high))
-        levels = [level for level in (15, 25, 50) if round(low) <= level <= round(high)]
-        sets = (CBSD68,) if entry.channels == 3 else (BSD68, SET12)
-        papers = [Trial(name, f"gaussian:{level}", False) for name in sets for level in levels]
-        return papers + [Trial(name, "gaussian:25", True) for name in sets if 25 in levels]
-    return []
+        return self.quoted is not None and abs(self.score - self.quoted) <= _TOLERANCES[self.unit]
 
 
 def measure(entry: shelf.Entry, data: Path, device: torch.device, dtype: torch.dtype) -> Iterator[Measured]:
-    """Score one weights file on every trial that it is for, at every number of iterations where it has any."""
-    card = methods.find(entry.model)
-    if card.classifies:
+    """Score one weights file on every trial that it is for, at every number of iterations where it has any.
+
+    What is scored beside it, on the same images, follows each.
+    """
+
+    def told(what: str, score: float) -> Measured:
+        return Measured(entry.name, what, round(score, 3), entry.scores.get(what))
+
+    if methods.find(entry.model).classifies:
         for what, accuracy in accuracies(load_seer(entry.name, device), data, device, dtype).items():
-            yield Measured(entry.name, what, round(accuracy, 3), entry.scores.get(what))
+            yield told(what, accuracy)
         return
-    engine = ready(Engine(load_net(shelf.path_of(entry), card), card.options, device, dtype))
-    iterates = "iters" in {field.name for field in fields(card.options)}
-    for trial in trials(entry):
-        counts = ((*COUNTS, MOST) if trial.images == CIFAR else COUNTS) if iterates else None
-        scores = run_trial(trial, data, partial(estimates, engine, counts), device)
+    engines: dict[str, Engine] = {}
+    for case in cases(entry):
+        for name in (entry.name, *case.beside):
+            if name != INPUT and name not in engines:
+                engines[name] = engine_of(name, device, dtype)
+        counts = counts_of(entry, case.trial.images)
+        scores = run_trial(case.trial, data, _denoise(engines[entry.name], case, counts), device)
         for count, score in zip(counts or (None,), scores, strict=True):
-            what = str(trial) if count is None else f"{trial}, {count} iterations"
-            yield Measured(entry.name, what, round(score, 3), entry.scores.get(what))
+            yield told(str(case) if count is None else f"{case}, {count} iterations", score)
+        for name in case.beside:
+            denoise = _unchanged if name == INPUT else _denoise(engines[name], case, None)
+            (score,) = run_trial(case.trial, data, denoise, device)
+            yield told(f"{case}, {name}", score)
+
+
+def engine_of(name: str, device: torch.device, dtype: torch.dtype) -> Engine:
+    """The denoiser called ``name``, weights of the index or a method that needs none, with its default options."""
+    card = methods.find(name.partition(".")[0])
+    denoiser = load_net(shelf.path_of(shelf.find(name)), card) if "." in name else without_weights(card)
+    return ready(Engine(denoiser, card.options, device, dtype))
 
 
 def record(entry: shelf.Entry, measured: list[Measured]) -> None:
@@ -80,3 +81,14 @@ def record(entry: shelf.Entry, measured: list[Measured]) -> None:
     shelf.write_index(
         [replace(other, scores=scores) if other.name == entry.name else other for other in shelf.entries()]
     )
+
+
+def _denoise(engine: Engine, case: Case, counts: tuple[int, ...] | None) -> Denoise:
+    if case.told is not None and hasattr(engine.options, "sigma"):
+        engine = replace(engine, options=replace(engine.options, sigma=case.told))
+    return partial(estimates, engine, counts)
+
+
+def _unchanged(noisy: Tensor) -> list[Tensor]:
+    """The noisy images as a file shows them."""
+    return [noisy.clamp(0, 1)]

@@ -19,7 +19,11 @@ def weights(
     names: Annotated[list[str] | None, typer.Argument(help="Weights such as dt.sp; all if none is named.")] = None,
     data: Annotated[
         Path,
-        typer.Option("--data", envvar="DENOISE_DATA", help="Folder with cifar10-subset, cbsd68, bsd68-gray, set12."),
+        typer.Option(
+            "--data",
+            envvar="DENOISE_DATA",
+            help="Folder with cifar10-subset, cbsd68, bsd68-gray, set12, tiny-imagenet-subset.tar.",
+        ),
     ] = Path("data"),
     write: Annotated[bool, typer.Option("--write", help="Put what is measured into the index.")] = False,
     markdown: Annotated[bool, typer.Option("--table", help="Only print what the index quotes, as Markdown.")] = False,
@@ -52,7 +56,7 @@ def weights(
         found = []
         for item in measure(entry, data, where, devices.precision(precision, where)):
             quoted = "  nothing" if item.quoted is None else f"{item.quoted:9.3f}"
-            screen.emit(f"{item.name:20}  {item.score:9.3f} dB  quoted {quoted}  {item.what}")
+            screen.emit(f"{item.name:20}  {item.score:9.3f} {item.unit:2}  quoted {quoted}  {item.what}")
             found.append(item)
             if not item.holds:
                 wrong.append(item)

@@ -75,7 +75,7 @@ def info(name: Annotated[str, typer.Argument(help="A model, such as dt, or weigh
             screen.emit(f"{key:9}{value}")
     screen.emit(f"config   {json.dumps(loaded.config)}\nrecipe   {json.dumps(loaded.recipe)}")
     for what, score in entry.scores.items():
-        screen.emit(f"{score:8.2f} dB  {what}")
+        screen.emit(f"{score:8.2f} {'% ' if what.endswith('%') else 'dB'}  {what}")
 
 
 @models.command()

@@ -12,7 +12,11 @@ def add(
     file: Annotated[Path, typer.Argument(help="best.safetensors of a training run.")],
     name: Annotated[str, typer.Argument(help="model.tag, such as dt.sp.")],
     suits: Annotated[
-        str, typer.Option(help="impulses or gaussian: the noise that run takes them for; empty: never by themselves.")
+        str,
+        typer.Option(
+            help="The noise that run takes them for: impulses, mixed, jpeg, camera, poisson-gaussian, gaussian, or "
+            "several with commas; empty: never by themselves."
+        ),
     ] = "",
     device: Annotated[str, typer.Option(help="What they were trained on, in words.")] = "cpu",
     full: Annotated[bool, typer.Option("--full", help="Store float32; by default half precision.")] = False,

@@ -1,6 +1,7 @@
 """What the images of known sets show, in wide groups: a class is called ``animals/frog``, its group before its name."""
 
 SPLITS = ("train", "val", "test")
+GROUPS = ("animals", "vehicles", "food", "scenery", "objects")
 
 _VEHICLES = """n02814533 n02917067 n03100240 n03393912 n03444034 n03447447 n03599486 n03662601 n03670208 n03796401
     n03977966 n04146614 n04285008 n04465501 n04487081"""  # cars, buses, trains, boats, carts, a tractor
@@ -13,7 +14,7 @@ _MACHINES = ("airplane", "automobile", "car", "ship", "truck")  # of CIFAR-10 an
 def of_wordnet(wnid: str) -> str:
     """The class of an image of Tiny ImageNet, such as ``animals/n01443537``, by its noun of WordNet.
 
-    Groups are animals, vehicles, food, scenery and objects (things of the house and clothes).
+    Of the groups, objects are things of the house and clothes.
     """
     if wnid < "n0266":  # WordNet lists living things first, then artifacts, food and places
         group = "animals"

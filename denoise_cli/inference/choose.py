@@ -9,13 +9,21 @@ from denoise_cli import shelf
 from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image
 from denoise_cli.layers.impulses import find_impulses, salt_and_pepper
+from denoise_cli.noise import parse
 from denoise_cli.noise.blocks import has_jpeg_blocks
 from denoise_cli.noise.estimate import noise_level
 from denoise_cli.noise.gaussian import Gaussian
+from denoise_cli.noise.mixture import Mixture
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
+MIXED = "mixed"  # impulses and other noise beside them
+JPEG = "jpeg"  # blocks of JPEG
+CAMERA = "camera"  # noise that is correlated from pixel to pixel
+LIGHT = "poisson-gaussian"  # noise that grows with the light
+KINDS = (IMPULSES, MIXED, JPEG, CAMERA, LIGHT, GAUSSIAN)  # of weights; gaussian ones are for any other noise, or none
 _LOOKED_AT, _BANDS = 1 << 22, 16  # pixels of an image that are looked at, in so many bands
 _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
+_LEAST_BESIDE = 4 / 255  # sigma from which noise beside impulses is worth removing
 
 
 @dataclass(frozen=True)
@@ -32,8 +40,24 @@ class Look:
 
     @property
     def suits(self) -> str:
-        """The kind of weights it takes."""
+        """The kind of weights it takes where there are none for what else it shows."""
         return IMPULSES if self.impulse_share > _LEAST_IMPULSES else GAUSSIAN
+
+    @property
+    def grainy_beside(self) -> bool:
+        """Whether there is other noise beside the impulses, worth removing too."""
+        return self.suits == IMPULSES and self.sigma > _LEAST_BESIDE
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of weights that it takes, of ``KINDS``, the most particular one first."""
+        shown = {
+            MIXED: self.grainy_beside,
+            JPEG: self.suits == GAUSSIAN and self.jpeg_blocks,
+            CAMERA: self.suits == GAUSSIAN and not self.white,
+            LIGHT: self.suits == GAUSSIAN and self.shot > 0,
+        }
+        return (*(kind for kind, there in shown.items() if there), self.suits)
 
     def __str__(self) -> str:
         if self.suits == IMPULSES:
@@ -75,12 +99,12 @@ def _sampled(noisy: torch.Tensor) -> torch.Tensor:
 
 
 def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.Entry:
-    """The best of ``entries`` for what was seen: those that learnt such strong noise first, then those for as many
-    channels, then in their order.
+    """The best of ``entries`` for the first kind of noise in what was seen that there are any for: those that learnt
+    such strong noise first, then those for as many channels, then in their order.
 
     Raises ``WeightsError`` where none suit.
     """
-    able = [entry for entry in entries if entry.suits == seen.suits]
+    able = next((some for kind in seen.kinds if (some := [entry for entry in entries if kind in entry.kinds])), [])
     if not able:
         raise WeightsError(
             f"No weights here are for {seen.suits} and do what was asked.",
@@ -90,7 +114,10 @@ def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.E
 
 
 def _learnt(entry: shelf.Entry, seen: Look) -> bool:
-    """Whether the noise was no stronger in the image than in training."""
-    if not entry.noise.startswith(f"{GAUSSIAN}:"):
+    """Whether the noise was no stronger in the image than the strongest white noise of training."""
+    if f"{GAUSSIAN}:" not in entry.noise:
         return True
-    return seen.sigma <= Gaussian.parse(entry.noise.removeprefix(f"{GAUSSIAN}:")).sigma.high
+    noise = parse(entry.noise)
+    parts = noise.noises if isinstance(noise, Mixture) else (noise,)
+    highest = [part.sigma.high for part in parts if isinstance(part, Gaussian)]
+    return not highest or seen.sigma <= max(highest)

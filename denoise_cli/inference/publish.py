@@ -9,15 +9,20 @@ from typing import Any
 from torch import nn
 
 from denoise_cli import checkpoint, methods, shelf
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import UsageError, did_you_mean
+from denoise_cli.inference.choose import KINDS
 
 
 def publish(file: Path, name: str, suits: str, device: str, *, half: bool) -> shelf.Entry:
     """Store the weights in ``file`` under ``name`` (model.tag) and enter them into the index.
 
     An entry of that name is replaced in its place, without its scores; a new one comes last. Raises ``WeightsError``
-    where the file is no weights file, ``UsageError`` where the name is not one of its model.
+    where the file is no weights file, ``UsageError`` where the name is not one of its model, or a word of ``suits`` is
+    none of ``choose.KINDS``.
     """
+    unknown = [word for word in suits.replace(",", " ").split() if word not in KINDS]
+    if unknown:
+        raise UsageError(f"Weights cannot suit {unknown[0]!r}.", did_you_mean(unknown[0], KINDS))
     loaded = checkpoint.load(file)
     model, dot, tag = name.partition(".")
     if model != loaded.model or not dot or not tag:
@@ -32,7 +37,7 @@ def publish(file: Path, name: str, suits: str, device: str, *, half: bool) -> sh
     entry = shelf.Entry(
         name=name,
         sha256=sha256(target.read_bytes()).hexdigest(),
-        suits=suits,
+        suits=", ".join(suits.replace(",", " ").split()),
         noise=str(loaded.recipe["noise"]),
         channels=int(loaded.config["channels"]),
         weights=sum(parameter.numel() for parameter in net.parameters()),

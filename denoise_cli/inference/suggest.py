@@ -6,30 +6,29 @@ from pathlib import PurePath
 
 from denoise_cli import shelf
 from denoise_cli.errors import WeightsError
-from denoise_cli.inference.choose import GAUSSIAN, IMPULSES, Look, choose
+from denoise_cli.inference.choose import CAMERA, GAUSSIAN, IMPULSES, MIXED, Look, choose
 
 _CLEAN = 1.5 / 255  # sigma up to which there is nothing to remove
-_BESIDE = 4 / 255  # sigma from which noise beside impulses is worth a second run
 
 
 def suggest(seen: Look, name: str, channels: int, entries: Sequence[shelf.Entry]) -> str | None:
     """A command line that denoises the file ``name``; ``None`` where it needs none.
 
-    Salt and pepper and other noise are removed one after the other. Noise that is not white is none that the nets
-    here were trained on: non-local means are told its level.
+    Salt and pepper and other noise are removed one after the other, where there are no weights for both. Where there
+    are none for noise that is not white, non-local means are told its level.
     """
-    grainy = seen.sigma > (_BESIDE if seen.suits == IMPULSES else _CLEAN)
+    there = {kind for entry in entries for kind in entry.kinds}
     if seen.suits == IMPULSES:
         first = _run(name, _weights(seen, channels, entries, "impulse"))
-        if not grainy:
+        if not seen.grainy_beside or MIXED in there:
             return first
         path = PurePath(name)
         between = str(path.with_name(f"{path.stem}-without-impulses.png")) if name != "-" else "without-impulses.png"
         grain = Look(0.0, seen.sigma, white=seen.white)
         return f"{first} -o {_quoted(between)} && {suggest(grain, between, channels, entries)}"
-    if not grainy:
+    if seen.sigma <= _CLEAN:
         return None
-    if seen.white:
+    if seen.white or CAMERA in there:
         return _run(name, _weights(seen, channels, entries, "nlm"))
     return f"{_run(name, 'nlm')} --sigma {max(1.1, 255 * seen.sigma):.1f}"
 

@@ -1,5 +1,6 @@
 """Scoring protocol on sets that the tests make themselves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from denoise_cli.bench.protocol import CBSD68, Trial, run_trial
+from denoise_cli.bench.protocol import CBSD68, Trial, images, run_trial
 from denoise_cli.errors import InputError
 from denoise_cli.image import Image, Source, write
 
@@ -72,3 +73,30 @@ def test_several_estimates_have_a_score_each(data: Path) -> None:
 def test_a_missing_set_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no set 'cbsd68'"):
         run_trial(Trial(CBSD68, "sp:0.1", True), tmp_path, lambda noisy: [noisy], torch.device("cpu"))
+
+
+def test_a_part_of_a_set_is_the_same_images_each_time(data: Path) -> None:
+    every = dict(images(CBSD68, data))
+    some = dict(images(CBSD68, data, limit=2))
+    assert len(some) == 2 and some.keys() < every.keys()
+    assert dict(images(CBSD68, data, limit=2)).keys() == some.keys()
+    assert str(Trial(CBSD68, "sp:0.1", True, limit=2)) == "cbsd68 (2 images) sp:0.1 8 bit"
+
+
+def test_the_worst_image_and_gray_ones(data: Path) -> None:
+    shapes = []
+
+    def blank(noisy: Tensor) -> list[Tensor]:
+        shapes.append(noisy.shape[1])
+        return [noisy * 0 + 0.5]
+
+    trial = Trial(CBSD68, "gaussian:0", True, gray=True)
+    (mean,) = run_trial(trial, data, blank, torch.device("cpu"))
+    (worst,) = run_trial(replace(trial, worst=True), data, blank, torch.device("cpu"))
+    assert worst < mean and set(shapes) == {1}
+    assert str(replace(trial, worst=True)) == "cbsd68 in gray gaussian:0 8 bit, worst image"
+
+
+def test_an_image_that_is_met_exactly_has_a_number_that_can_be_written(data: Path) -> None:
+    (score,) = run_trial(Trial(CBSD68, "gaussian:0", True), data, lambda noisy: [noisy], torch.device("cpu"))
+    assert score == 99

@@ -112,3 +112,23 @@ def test_weights_that_learnt_such_strong_noise_come_first() -> None:
     ]
     for sigma, channels, name in ((25, 3, "b.1"), (25, 1, "a.1"), (60, 3, "c.1"), (60, 1, "c.1"), (100, 3, "b.1")):
         assert choose(Look(0.0, sigma / 255), channels, entries).name == name
+
+
+def test_particular_noise_takes_weights_for_it_where_there_are_any() -> None:
+    photo = entry("dt.photo", "jpeg, mixed", 3, "0.5*gaussian:0..75 + 0.5*jpeg:10..90")
+    plain = [entry("a.1", GAUSSIAN, 3), entry("c.1", IMPULSES, 3)]
+    grain, blocks = Look(0.0, 0.1), Look(0.0, 0.1, jpeg_blocks=True)
+    speckled, salt = Look(0.1, 0.1), Look(0.1, 0.001)
+    assert [choose(seen, 3, [*plain, photo]).name for seen in (grain, blocks, speckled, salt)] == [
+        "a.1", "dt.photo", "dt.photo", "c.1",
+    ]  # fmt: skip
+    assert [choose(seen, 3, plain).name for seen in (blocks, speckled)] == ["a.1", "c.1"]
+    camera = entry("cbdnet.camera", "camera", 3, "camera:0..0.16+0..0.06")
+    assert choose(Look(0.0, 0.1, white=False), 3, [*plain, camera]).name == "cbdnet.camera"
+    assert choose(Look(0.0, 0.1, shot=0.05), 3, [*plain, camera]).name == "a.1"
+
+
+def test_a_mixture_learnt_the_strongest_of_its_gaussian_noises() -> None:
+    weak = entry("a.1", GAUSSIAN, 3, "gaussian:0..55")
+    photo = entry("b.1", GAUSSIAN, 3, "0.5*gaussian:0..75 + 0.5*sp:0..0.5")
+    assert [choose(Look(0.0, sigma / 255), 3, [weak, photo]).name for sigma in (25, 60)] == ["a.1", "b.1"]

@@ -40,3 +40,9 @@ def test_without_weights_methods_that_need_none() -> None:
 def test_names_that_a_shell_would_take_apart() -> None:
     assert suggest(Look(0.0, 0.1), "my photo.png", 3, SHELF) == "denoise run 'my photo.png' --model b.grain"
     assert suggest(Look(0.0, 0.1), "-x.png", 3, SHELF) == "denoise run ./-x.png --model b.grain"
+
+
+def test_one_run_where_there_are_weights_for_both_and_nets_for_camera_noise() -> None:
+    both = [*SHELF, entry("c.mixed", "mixed"), entry("d.camera", "camera")]
+    assert suggest(Look(0.1, 0.1), "x.png", 3, both) == "denoise run x.png --model c.mixed"
+    assert suggest(Look(0.0, 0.1, white=False), "x.png", 3, both) == "denoise run x.png --model d.camera"
