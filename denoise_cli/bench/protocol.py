@@ -11,7 +11,7 @@ from torch import Tensor
 
 from denoise_cli import seeds
 from denoise_cli.data.bundled import samples
-from denoise_cli.data.sources import open_source
+from denoise_cli.data.sources import Source, open_source
 from denoise_cli.errors import InputError
 from denoise_cli.image import read
 from denoise_cli.metrics.psnr import psnr
@@ -71,7 +71,7 @@ def run_trial(trial: Trial, data: Path, denoise: Denoise, device: torch.device, 
 def _batches(trial: Trial, data: Path, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
     noise = parse(trial.noise)
     clean_images = images(trial.images, data, only=trial.only, limit=trial.limit)
-    taken = ((name, _luma(clean)) for name, clean in clean_images) if trial.gray else clean_images
+    taken = ((name, luma(clean)) for name, clean in clean_images) if trial.gray else clean_images
     for shape, items in groupby(taken, key=lambda item: item[1].shape):
         batch: list[tuple[Tensor, Tensor]] = []
         for name, clean in items:
@@ -94,6 +94,18 @@ def images(name: str, data: Path, only: str = "", limit: int | None = None) -> I
             clean = torch.from_numpy(read(samples() / "clean" / f"{image}.png").pixels)
             yield image, clean if len(clean) == 1 else torch.tensordot(torch.tensor(LUMA), clean, 1)[None]
         return
+    for image, pixels in _scored(name, data, only).limited(limit, seed=0):
+        yield image, torch.from_numpy(pixels).float().div(255)
+
+
+def shown(name: str, data: Path) -> dict[str, str]:
+    """The class of each image of the set ``name`` that has one; raises ``InputError``."""
+    source = _scored(name, data, "")
+    return {image: source.classes[image] for image in source.names if source.classes.get(image)}
+
+
+def _scored(name: str, data: Path, only: str) -> Source:
+    """The part of a set that is scored."""
     folder = data / name
     if not folder.exists():
         raise InputError(
@@ -101,12 +113,10 @@ def images(name: str, data: Path, only: str = "", limit: int | None = None) -> I
             f"They are measured on {CIFAR}, {CBSD68}, {BSD68}, {SET12} and {TINY_IMAGENET}: name their folder.",
         )
     source = open_source(folder, only=(only,) if only else ())
-    part = tuple(image for image in source.names if image.startswith(_PARTS.get(name, "")))
-    for image, pixels in replace(source, names=part).limited(limit, seed=0):
-        yield image, torch.from_numpy(pixels).float().div(255)
+    return replace(source, names=tuple(image for image in source.names if image.startswith(_PARTS.get(name, ""))))
 
 
-def _luma(clean: Tensor) -> Tensor:
+def luma(clean: Tensor) -> Tensor:
     """Gray pixels (1, H, W), rounded to 8 bit, of an image (C, H, W)."""
     return clean if len(clean) == 1 else stored(torch.tensordot(torch.tensor(LUMA), clean, 1)[None])
 

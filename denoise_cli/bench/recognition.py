@@ -4,13 +4,11 @@ from pathlib import Path
 
 import torch
 
-from denoise_cli.data import training_set
-from denoise_cli.errors import InputError
+from denoise_cli.bench.protocol import TINY_IMAGENET, Trial, images, luma, shown
 from denoise_cli.inference.perception import Seer
 from denoise_cli.noise import parse
 from denoise_cli.training.validation import Accuracy
 
-SET = "tiny-imagenet-subset.tar"
 NOISES = ("gaussian:0", "gaussian:25")
 
 
@@ -19,19 +17,25 @@ def accuracies(seer: Seer, data: Path, device: torch.device, dtype: torch.dtype)
 
     Empty for a classifier of other classes. Raises ``InputError`` where the set is not below ``data``.
     """
-    path = data / SET
-    if not path.exists():
-        raise InputError(f"There is no set {SET!r} in {str(data)!r}.", "Classifiers are measured on it.")
-    names = training_set.class_names([str(path)], None)
-    if names != seer.net.classes:
+    if not set(shown(TINY_IMAGENET, data).values()) <= set(seer.net.classes):
         return {}
-    classes = training_set.load_classes([str(path)], seer.net.channels, None, names)
-    kept = [[image for versions in images.held_out.values() for image in versions] for images in classes]
-    labels = [number for number, images in enumerate(kept) for _ in images]
-    flat = [image for images in kept for image in images]
+    trials = (Trial(TINY_IMAGENET, noise, True) for noise in NOISES)
+    return {
+        f"tiny-imagenet-subset val {trial.noise} 8 bit, top-1 %": accuracy(seer, trial, data, device, dtype)
+        for trial in trials
+    }
+
+
+def accuracy(seer: Seer, trial: Trial, data: Path, device: torch.device, dtype: torch.dtype) -> float:
+    """The share of the images of ``trial``, percent, whose class comes first.
+
+    Raises ``InputError`` where the set is not below ``data``.
+    """
+    labels = shown(trial.images, data)
+    kept = list(images(trial.images, data, trial.only, trial.limit))
+    views = [luma(clean) if seer.net.channels == 1 else clean.expand(seer.net.channels, -1, -1) for _, clean in kept]
+    flat = [view.mul(255).round().byte() for view in views]
+    numbers = [seer.net.classes.index(labels[name]) for name, _ in kept]
+    judge = Accuracy.make(flat, parse(trial.noise), trial.seed, device, numbers)
     assert isinstance(seer.net, torch.nn.Module)
-    found = {}
-    for noise in NOISES:
-        judge = Accuracy.make(flat, parse(noise), 0, device, labels)
-        found[f"tiny-imagenet-subset val {noise} 8 bit, top-1 %"] = judge.score(seer.net, None, dtype)
-    return found
+    return judge.score(seer.net, None, dtype)

@@ -4,8 +4,8 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from hashlib import sha256
 from importlib import import_module
@@ -14,20 +14,32 @@ from pkgutil import iter_modules
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from denoise_cli import checkpoint, methods, metrics, shelf
 from denoise_cli.bench import papers
 from denoise_cli.bench.estimates import estimates
 from denoise_cli.bench.protocol import Trial, run_trial
+from denoise_cli.bench.recognition import accuracy
+from denoise_cli.bench.trials import sigma_of
 from denoise_cli.errors import DenoiseError, UsageError, did_you_mean
 from denoise_cli.files import write_atomically
+from denoise_cli.image import Image, Source
 from denoise_cli.inference.load import load_net, without_weights
+from denoise_cli.inference.perception import load_seer
 from denoise_cli.inference.run import Engine, ready
+from denoise_cli.inference.workbench import Wish, Workbench
+from denoise_cli.method import Method
 from denoise_cli.training.folder import BEST, LAST
 from denoise_cli.training.state import progress_of
 
+LEVELS, ITERATIONS, ROWS = "levels", "iterations", "rows"
+ACCURACY = "top-1 %"  # the metric of classifiers: the share of images whose class comes first
 _DONE = "done"  # in the folder of a run that is finished
 _SCORES = "scores.json"  # beside a net, so that a study that was stopped goes on
+
+
+_Score = Callable[[Trial, Path, str, tuple[int, ...]], list[float]]  # trial, data, metric and counts to figures
 
 
 @dataclass(frozen=True)
@@ -40,6 +52,8 @@ class Row:
     model: str = ""  # or of a method without weights
     options: dict[str, Any] = field(default_factory=dict)  # what is turned at run time
     paper: tuple[float | None, ...] = ()  # the paper's figures, in the order of the columns
+    told: bool = False  # the net is told the sigma of each column
+    at: float = 0.0  # where the row stands in a figure over the rows
 
 
 @dataclass(frozen=True)
@@ -51,15 +65,8 @@ class Table:
     trials: tuple[Trial, ...]
     metrics: tuple[str, ...] = ("psnr",)
     counts: tuple[int, ...] = ()  # of iterations, for the rows that iterate; empty: each method's own default
-
-    def columns(self) -> list[str]:
-        """The headings, in order."""
-        return [
-            ", ".join(part for part in (str(trial), metric, f"{count} iterations" if count else "") if part)
-            for trial in self.trials
-            for metric in self.metrics
-            for count in self.counts or (None,)
-        ]
+    figure: str = ""  # drawn too, over LEVELS, ITERATIONS, or ROWS and where they stand
+    axis: str = ""  # what the figure is over, in words
 
 
 @dataclass(frozen=True)
@@ -106,33 +113,6 @@ def make(study: Study, data: Path, runs: Path, device: torch.device, dtype: torc
         yield [_scored(row, table, data / study.data, data, runs, device, dtype) for row in table.rows]
 
 
-def page(name: str, study: Study, results: list[list[Scored]]) -> str:
-    """The study as a page of Markdown."""
-    lines = [f"# {study.title}", "", study.text.strip(), ""]
-    for table, rows in zip(study.tables, results, strict=True):
-        lines += [table.caption, "", *_lines(table, rows), ""]
-    if study.remarks:
-        lines += [study.remarks.strip(), ""]
-    lines += ["## Commands", "", f"This page is written by `denoise bench paper {name}`, which runs:", "", "```sh"]
-    commands = {scored.command: scored for rows in results for scored in rows if scored.command}
-    lines += [f"{scored.command}  # {scored.minutes:.1f} minutes" for scored in commands.values()]
-    return "\n".join([*lines, "```", ""])
-
-
-def _lines(table: Table, rows: list[Scored]) -> Iterator[str]:
-    columns = table.columns()
-    yield "| | " + " | ".join(columns) + " |"
-    yield "| --- |" + " ---: |" * len(columns)
-    for scored in rows:
-        told = scored.row.paper + (None,) * (len(columns) - len(scored.row.paper))
-        cells = [
-            ("" if ours is None else f"{ours:.4f}" if "ssim" in column else f"{ours:.2f}")
-            + ("" if theirs is None else f" ({theirs:g})")
-            for column, ours, theirs in zip(columns, scored.figures, told, strict=True)
-        ]
-        yield f"| {scored.row.label} | " + " | ".join(cells) + " |"
-
-
 def _scored(
     row: Row, table: Table, train_on: Path, data: Path, runs: Path, device: torch.device, dtype: torch.dtype
 ) -> Scored:
@@ -145,23 +125,81 @@ def _scored(
         weights = shelf.path_of(shelf.find(row.weights))
     name = checkpoint.load(weights).model if weights else row.model
     card = methods.find(name)
-    denoiser = load_net(weights, card) if weights else without_weights(card)
-    engine = ready(Engine(denoiser, replace(card.options, **row.options), device, dtype))
     kept = _Kept(runs / _SCORES, f"{sha256(weights.read_bytes()).hexdigest() if weights else name} {row.options}")
+    if card.classifies:
+        score = _classifier(weights, device, dtype)
+    elif card.per_class and weights is None:
+        score = _picked(name, device, dtype)
+    else:
+        score = _denoiser(row, card, weights, device, dtype)
+    counts = table.counts if "iters" in _knobs(card) else ()
     figures: list[float | None] = []
-    iterates = hasattr(card.options, "iters")
     for trial in table.trials:
         for metric in table.metrics:
-            counts = table.counts if iterates else ()
-            what = f"{trial}, {metric}, {counts}"
-            scores = kept.find(what)
+            what = f"{trial}{', told' * row.told}, {metric}, {counts}"
+            scores = kept.find(what) or _quoted(row, card, trial, metric, counts)
             if scores is None:
-                denoise = partial(estimates, engine, counts or None)
-                scores = run_trial(trial, data, denoise, device, metrics.find(metric))
+                scores = score(trial, data, metric, counts)
                 kept.add(what, scores)
             figures += scores
             figures += [None] * (max(1, len(table.counts)) - len(scores))
     return Scored(row, tuple(figures), command, minutes)
+
+
+def _denoiser(row: Row, card: Method, weights: Path | None, device: torch.device, dtype: torch.dtype) -> _Score:
+    """Scores a denoiser; its net is loaded when it is first needed."""
+    engines: list[Engine] = []
+
+    def score(trial: Trial, data: Path, metric: str, counts: tuple[int, ...]) -> list[float]:
+        if not engines:
+            denoiser = load_net(weights, card) if weights else without_weights(card)
+            engines.append(ready(Engine(denoiser, replace(card.options, **row.options), device, dtype)))
+        engine = engines[0]
+        if row.told and "sigma" in _knobs(card):
+            engine = replace(engine, options=replace(engine.options, sigma=sigma_of(trial.noise)))
+        return run_trial(trial, data, partial(estimates, engine, counts or None), device, metrics.find(metric))
+
+    return score
+
+
+def _classifier(weights: Path | None, device: torch.device, dtype: torch.dtype) -> _Score:
+    """Scores a classifier by the share of images that it names right."""
+    seer = load_seer(str(weights), device)
+
+    def score(trial: Trial, data: Path, metric: str, counts: tuple[int, ...]) -> list[float]:
+        return [accuracy(seer, trial, data, device, dtype)]
+
+    return score
+
+
+def _picked(model: str, device: torch.device, dtype: torch.dtype) -> _Score:
+    """Scores nets that are each for one class: every image takes the one that a classifier picks by the noisy image."""
+    bench = Workbench(Wish(model, device=device, dtype=dtype), lambda card: card.options)
+
+    def denoise(noisy: Tensor) -> list[Tensor]:
+        seen = (Image(image.clamp(0, 1).cpu().numpy(), Source("")) for image in noisy)
+        engines = [bench.choose(image).engine for image in seen]
+        return [torch.cat([estimates(one, None, image[None])[0] for one, image in zip(engines, noisy, strict=True)])]
+
+    def score(trial: Trial, data: Path, metric: str, counts: tuple[int, ...]) -> list[float]:
+        return run_trial(trial, data, denoise, device, metrics.find(metric))
+
+    return score
+
+
+def _quoted(row: Row, card: Method, trial: Trial, metric: str, counts: tuple[int, ...]) -> list[float] | None:
+    """What the index quotes of weights that ship, where it does: `denoise bench weights` has measured it."""
+    if not row.weights or metric != "psnr" or (row.options and not row.told):
+        return None
+    entry, what = shelf.find(row.weights), f"{trial}{', told sigma' * (row.told and 'sigma' in _knobs(card))}"
+    budgets = counts or ((card.options.iters,) if "iters" in _knobs(card) else ())
+    found = [entry.scores.get(f"{what}, {count} iterations") for count in budgets] or [entry.scores.get(what)]
+    scores = [score for score in found if score is not None]
+    return scores if len(scores) == len(found) else None
+
+
+def _knobs(card: Method) -> set[str]:
+    return {knob.name for knob in fields(card.options)}
 
 
 def _train(words: str, train_on: Path, folder: Path) -> str:

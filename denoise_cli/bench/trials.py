@@ -112,7 +112,7 @@ def _gaussian(entry: shelf.Entry, noise: Gaussian, sets: tuple[str, ...]) -> Ite
         words = tuple(word for word in words if word == "gaussian:25") or words
     for name in sets:
         for word in words if name != SET12 else [word for word in words if word == "gaussian:25"]:
-            yield Case(Trial(name, word, False), _sigma(word) if told else None)
+            yield Case(Trial(name, word, False), sigma_of(word) if told else None)
     if "gaussian:25" in words:
         yield from (Case(Trial(name, "gaussian:25", True)) for name in sets)
 
@@ -162,7 +162,8 @@ def _photos(entry: shelf.Entry) -> str:
     return CBSD68 if entry.channels == 3 else BSD68
 
 
-def _sigma(word: str) -> float:
+def sigma_of(word: str) -> float:
+    """The standard deviation on [0, 1] of Gaussian noise, by its word."""
     noise = parse(word)
     assert isinstance(noise, Gaussian)
     return noise.sigma.high

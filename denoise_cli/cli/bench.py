@@ -1,11 +1,14 @@
 """``denoise bench``: the tables, measured again."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from denoise_cli.cli import flags, knobs, screen
+
+if TYPE_CHECKING:
+    from denoise_cli.bench.study import Scored, Study
 
 bench = typer.Typer(
     help="Measure the tables again: scores of the weights that are here.",
@@ -96,6 +99,7 @@ def paper(
     """
     from denoise_cli import device as devices
     from denoise_cli.bench import study
+    from denoise_cli.bench.page import page as page_of
 
     if name is None:
         for known in study.names():
@@ -110,7 +114,28 @@ def paper(
     ):
         screen.say(f"{table.caption} {len(rows)} rows")
         results.append(rows)
-    _write_page(study.page(name, asked, results), output)
+    _write_page(page_of(name, asked, results, _draw(asked, results, output)), output)
+
+
+def _draw(asked: "Study", results: "list[list[Scored]]", output: Path | None) -> dict[int, str]:
+    """Draw the figures of a page beside it, and return their names by the number of the table."""
+    from denoise_cli.bench.page import curves
+    from denoise_cli.bench.study import ITERATIONS
+    from denoise_cli.figures.curves import draw
+    from denoise_cli.files import write_atomically
+
+    drawn: dict[int, str] = {}
+    for number, (table, rows) in enumerate(zip(asked.tables, results, strict=True)):
+        if output is None or not table.figure:
+            continue
+        score = table.metrics[0].upper() + ", dB" * (table.metrics[0] == "psnr")
+        picture = draw(curves(table, rows), table.axis, score, logarithmic=table.figure == ITERATIONS)
+        if picture is None:
+            screen.say("no figures: they take matplotlib (pip install 'denoise-cli[report]')")
+            return {}
+        drawn[number] = f"{output.stem}-{number + 1}.png"
+        write_atomically(output.with_name(drawn[number]), picture, force=True)
+    return drawn
 
 
 @bench.command("fit")

@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from denoise_cli.bench.recognition import SET, accuracies
+from denoise_cli.bench.protocol import TINY_IMAGENET, Trial
+from denoise_cli.bench.recognition import accuracies, accuracy
 from denoise_cli.bench.weights import measure
 from denoise_cli.errors import InputError
 from denoise_cli.inference.perception import load_seer
@@ -20,7 +21,7 @@ CLASSES = ("animals/n01443537", "food/n07747607")
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     """A tar with a training image and two validation images of either class."""
-    with tarfile.open(tmp_path / SET, "w") as tar:
+    with tarfile.open(tmp_path / TINY_IMAGENET, "w") as tar:
 
         def put(name: str, content: bytes) -> None:
             entry = tarfile.TarInfo(f"tiny-imagenet-200/{name}")
@@ -53,3 +54,10 @@ def test_other_classes_and_a_missing_set(stock, data: Path, tmp_path: Path) -> N
     assert accuracies(seer, data, CPU, torch.float32) == {}
     with pytest.raises(InputError, match=r"no set 'tiny-imagenet-subset.tar'"):
         accuracies(seer, tmp_path / "nowhere", CPU, torch.float32)
+
+
+def test_a_trained_classifier_is_scored_on_the_images_of_a_trial(stock, data: Path) -> None:
+    stock("classifier.small", classes=CLASSES, features=4)
+    seer = load_seer("classifier.small", CPU)
+    found = accuracy(seer, Trial(TINY_IMAGENET, "gaussian:0", True, only="food"), data, CPU, torch.float32)
+    assert found in (0, 100), "both images of food are the same"

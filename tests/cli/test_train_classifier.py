@@ -110,6 +110,9 @@ def test_a_start_from_the_convolutions_of_dsc(capsys: Caught) -> None:
     before, after = (load_file(Path(folder) / BEST) for folder in ("dsc", "run"))
     for key in (key for key in before if key.startswith("convs.")):
         torch.testing.assert_close(after[key], before[key])
+    back = ["train", "dsc", "--data", "set", *SMALL, *shape, "--val", "2", "--steps", "1", "-o", "back"]
+    assert main([*back, "--init-from", "run"]) == 0
+    assert "10 of 20 tensors start as in run" in capsys.readouterr().err, "and the other way round"
     assert _train(*words, "-o", "other", "--set", "width=8", "--init-from", "dsc/best.safetensors") == 0
     assert "8 of 14 tensors start as in" in capsys.readouterr().err  # the fifth convolution is wider
     assert _train(*words, "-o", "run") == 4

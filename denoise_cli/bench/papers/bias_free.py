@@ -1,7 +1,7 @@
 """Mohan, Kadkhodaie, Simoncelli, Fernandez-Granda: nets without additive constants, outside the range of training."""
 
 from denoise_cli.bench.protocol import BSD68, Trial
-from denoise_cli.bench.study import Row, Study, Table
+from denoise_cli.bench.study import LEVELS, Row, Study, Table
 
 _SIGMAS = (10, 30, 50, 70, 90)
 _WORDS = "--noise gaussian:0..10 --patch 48 --batch 12 --steps 500 --loss mse --set eight_bit=0"
@@ -31,6 +31,8 @@ Convolutional Neural Networks", remove every additive constant from a net and tr
                 for bias, paper in enumerate(figures)
             ),
             tuple(Trial(BSD68, f"gaussian:{sigma}", False) for sigma in _SIGMAS),
+            figure=LEVELS,
+            axis="sigma of the noise",
         ),
     ),
 )
