@@ -29,18 +29,23 @@ def page(name: str, study: Study, results: list[list[Scored]], drawn: dict[int, 
     lines = [f"# {study.title}", "", study.text.strip(), ""]
     for number, (table, rows) in enumerate(zip(study.tables, results, strict=True)):
         lines += [table.caption, "", *_lines(table, rows), ""]
+        if table.spread:
+            first = [scored.figures[0] for scored in rows if scored.figures[0] is not None]
+            lines += [
+                f"{len(first)} rows: {sum(first) / len(first):.2f} on average, {min(first):.2f} to {max(first):.2f}.",
+                "",
+            ]
         if number in drawn:
             lines += [f"![{study.title}]({drawn[number]})", ""]
     if study.remarks:
         lines += [study.remarks.strip(), ""]
-    commands = {scored.command: scored for rows in results for scored in rows if scored.command}
+    commands = dict.fromkeys(scored.command for rows in results for scored in rows if scored.command)
     lines += ["## Commands", "", f"This page is written by `denoise bench paper {name}`"]
     if not commands:
         return "\n".join(lines) + ", from the weights that ship.\n"
     lines[-1] += ", which runs:"
     lines += ["", "```sh"]
-    lines += [f"{scored.command}  # {scored.minutes:.1f} minutes" for scored in commands.values()]
-    return "\n".join([*lines, "```", ""])
+    return "\n".join([*lines, *commands, "```", ""])
 
 
 def columns(table: Table) -> list[str]:

@@ -30,8 +30,7 @@ from denoise_cli.inference.perception import load_seer
 from denoise_cli.inference.run import Engine, ready
 from denoise_cli.inference.workbench import Wish, Workbench
 from denoise_cli.method import Method
-from denoise_cli.training.folder import BEST, LAST
-from denoise_cli.training.state import progress_of
+from denoise_cli.training.folder import BEST
 
 LEVELS, ITERATIONS, ROWS = "levels", "iterations", "rows"
 ACCURACY = "top-1 %"  # the metric of classifiers: the share of images whose class comes first
@@ -67,6 +66,7 @@ class Table:
     counts: tuple[int, ...] = ()  # of iterations, for the rows that iterate; empty: each method's own default
     figure: str = ""  # drawn too, over LEVELS, ITERATIONS, or ROWS and where they stand
     axis: str = ""  # what the figure is over, in words
+    spread: bool = False  # whether the rows are repetitions, whose mean and range are told
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,6 @@ class Scored:
     row: Row
     figures: tuple[float | None, ...]
     command: str  # empty where nothing was trained
-    minutes: float = 0.0
 
 
 def names() -> list[str]:
@@ -116,11 +115,11 @@ def make(study: Study, data: Path, runs: Path, device: torch.device, dtype: torc
 def _scored(
     row: Row, table: Table, train_on: Path, data: Path, runs: Path, device: torch.device, dtype: torch.dtype
 ) -> Scored:
-    command, minutes, weights = "", 0.0, None
+    command, weights = "", None
     if row.train:
         folder = runs / sha256(row.train.encode()).hexdigest()[:12]
         command = _train(row.train, train_on, folder)
-        weights, minutes = folder / BEST, progress_of(folder / LAST).seconds / 60
+        weights = folder / BEST
     elif row.weights:
         weights = shelf.path_of(shelf.find(row.weights))
     name = checkpoint.load(weights).model if weights else row.model
@@ -143,7 +142,7 @@ def _scored(
                 kept.add(what, scores)
             figures += scores
             figures += [None] * (max(1, len(table.counts)) - len(scores))
-    return Scored(row, tuple(figures), command, minutes)
+    return Scored(row, tuple(figures), command)
 
 
 def _denoiser(row: Row, card: Method, weights: Path | None, device: torch.device, dtype: torch.dtype) -> _Score:
@@ -209,7 +208,7 @@ def _train(words: str, train_on: Path, folder: Path) -> str:
         if subprocess.run([*whole, "--output", str(folder), "--quiet"], stdout=subprocess.DEVNULL).returncode:
             raise DenoiseError(f"`denoise train {words}` failed.", "Its message is above.")
         (folder / _DONE).touch()
-    return f"denoise train {words} --data {train_on.name}"
+    return f"denoise train {words} --data data/{train_on.name}"
 
 
 class _Kept:

@@ -54,7 +54,7 @@ def test_rows_are_trained_scored_and_written(data: Path) -> None:
     text = page("a-page", _study(), results, {0: "a-page-1.png"})
     assert f"| ours | {ours.figures[0]:.2f} (30.5) | {ours.figures[1]:.2f} |" in text
     assert f"| filter | {median.figures[0]:.2f} |  |" in text
-    assert f"denoise train {TINY} --data {CBSD68}  # " in text
+    assert f"denoise train {TINY} --data data/{CBSD68}\n" in text
     assert str(data) not in text
     for words in ("# A title", "A question.", "A table.", "A remark.", "denoise bench paper a-page", "(a-page-1.png)"):
         assert words in text
@@ -81,6 +81,12 @@ def test_curves_over_levels_iterations_and_rows() -> None:
     rows = [Scored(Row(str(at), at=at), (at, 2 * at), "") for at in (1.0, 2.0)]
     found = curves(replace(over, figure=study.ROWS, counts=()), rows)
     assert found == {"sp:0.1": [(1.0, 1.0), (2.0, 2.0)], "sp:0.3": [(1.0, 2.0), (2.0, 4.0)]}
+
+
+def test_repetitions_are_summed_up() -> None:
+    rows = [Scored(Row(str(figure)), (figure,), "") for figure in (20.0, 30.0, 28.0)]
+    table = replace(_table(), trials=_table().trials[:1], counts=(), spread=True)
+    assert "3 rows: 26.00 on average, 20.00 to 30.00." in page("x", Study("", "", "", (table,)), [rows], {})
 
 
 def test_a_page_is_written_with_its_figures(

@@ -18,6 +18,7 @@ white. A seed that failed would stay near the PSNR of the noisy images, 15.1 dB.
             tuple(Row(f"seed {seed}", f"dt {_WORDS} {_PUBLISHED} --seed {seed}") for seed in range(10)),
             (Trial(CIFAR, "sp:0.1", True),),
             counts=(5,),
+            spread=True,
         ),
     ),
 )
