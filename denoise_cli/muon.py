@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.optim.adamw import adamw
 
 _QUINTIC = (3.4445, -4.7750, 2.0315)  # steep at zero; leaves singular values between about 0.7 and 1.2
 _SWEEPS = 5
@@ -57,19 +58,28 @@ class Muon(Optimizer):
         return weight.grad.lerp(mean, _MOMENTUM).flatten(1).float()
 
     def _adam(self, weights: list[Tensor], rate: float, decay: float) -> None:
+        if not weights:
+            return
         for weight in weights:
-            assert weight.grad is not None
             state = self.state[weight]
             if not state:
                 state.update(step=torch.zeros((), device=weight.device), mean=torch.zeros_like(weight))
                 state["square"] = torch.zeros_like(weight)
-            state["step"] += 1
-            first, second = _BETAS
-            mean = state["mean"].lerp_(weight.grad, 1 - first)
-            square = state["square"].lerp_(weight.grad.square(), 1 - second)
-            spread = (square / (1 - second ** state["step"])).sqrt_().add_(_EPSILON)
-            weight.mul_(1 - rate * decay)
-            weight.sub_(mean / (1 - first ** state["step"]) / spread * rate)
+        adamw(
+            weights,
+            [weight.grad for weight in weights if weight.grad is not None],
+            *([self.state[weight][name] for weight in weights] for name in ("mean", "square")),
+            [],
+            [self.state[weight]["step"] for weight in weights],
+            fused=True,  # one call for all of them, which are many and small
+            amsgrad=False,
+            beta1=_BETAS[0],
+            beta2=_BETAS[1],
+            lr=rate,
+            weight_decay=decay,
+            eps=_EPSILON,
+            maximize=False,
+        )
 
 
 def orthogonal(matrices: Tensor) -> Tensor:

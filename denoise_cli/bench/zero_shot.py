@@ -1,9 +1,12 @@
 """The deep image prior: what each idea bought in seconds and dB, and what stopping by itself costs."""
 
+import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ from torch import Tensor
 
 from denoise_cli import methods, seeds
 from denoise_cli.bench.protocol import CBSD68, SET12, images
+from denoise_cli.files import write_atomically
 from denoise_cli.fitting.follow import Kept, follow
 from denoise_cli.fitting.stopping import rule
 from denoise_cli.method import Fitter
@@ -19,7 +23,9 @@ from denoise_cli.metrics.psnr import psnr
 from denoise_cli.noise import parse, stored
 
 _COLUMNS = ("variance", "sigma")  # rules besides the default
-_TIMED = "gaussian:25"
+TIMED = "gaussian:25"
+_BEYOND = 1.5  # times as many steps as its rule took, a fit goes on to learn what the best one would have been
+_ROUNDS = 3  # of timing, one step of every variant in each
 NOISES = ("gaussian:15", "gaussian:25", "gaussian:50", "sp:0.3")
 
 
@@ -32,13 +38,31 @@ class Variant:
     options: dict[str, Any]
     dtype: torch.dtype = torch.bfloat16
 
+    def begin(self, noisy: Tensor) -> tuple[Fitter, Any]:
+        """The fitter, and its options as they are settled on ``noisy`` (1, C, H, W)."""
+        card = methods.find("dip")
+        fitter = card.make(replace(card.config, **self.config))
+        assert isinstance(fitter, Fitter)
+        return fitter, fitter.settle(noisy, replace(card.options, **self.options))
 
-_PAPER = {"optimiser": "adam", "iters": 1800, "held_out": 0.0, "stop": "none"}
+    def precision(self, device: torch.device) -> AbstractContextManager[Any]:
+        """What the net computes in."""
+        return nullcontext() if self.dtype == torch.float32 else torch.autocast(device.type, self.dtype)
+
+    def digest(self) -> str:
+        """A short word for all that it is made of, defaults too."""
+        card = methods.find("dip")
+        parts = replace(card.config, **self.config), replace(card.options, **self.options)
+        return sha256(json.dumps([*map(asdict, parts), str(self.dtype)]).encode()).hexdigest()[:12]
+
+
+_PAPER = {"optimiser": "adam", "iters": 1800, "held_out": 0.0, "stop": "none", "rate": 0.01}
+_PUBLISHED = {"width": 128, "inputs": 32}
 VARIANTS = (
-    Variant("the paper's recipe: 128 channels, Adam, 1800 steps, float32", {"width": 128}, _PAPER, torch.float32),
-    Variant("in bfloat16", {"width": 128}, _PAPER),
-    Variant("32 channels", {}, _PAPER),
-    Variant("Muon instead of Adam, 1000 steps", {}, _PAPER | {"optimiser": "muon", "iters": 1000}),
+    Variant("the paper's recipe: 128 channels, Adam, 1800 steps, float32", _PUBLISHED, _PAPER, torch.float32),
+    Variant("in bfloat16", _PUBLISHED, _PAPER),
+    Variant("32 channels", {"inputs": 32}, _PAPER),
+    Variant("Muon instead of Adam, 1000 steps", {"inputs": 32}, _PAPER | {"optimiser": "muon", "iters": 1000}),
     Variant("stops by held-out pixels: the default", {}, {}),
     Variant("16 channels of input noise instead of 32", {"inputs": 16}, {}),
     Variant("zeros at the borders inside the net", {"border": "zeros"}, {}),
@@ -64,17 +88,35 @@ class Fitted:
     psnr: float  # of the answer, dB
     best: float  # of the best estimate on the way, dB; only the clean image tells which
     best_at: int  # its step
-    steps: int
-    seconds: float  # of the processor, all threads together
+    steps: int  # until it stopped
     choices: dict[str, float]  # what other rules would have answered, dB, by the word before the colon
 
 
-def subjects(data: Path, noises: tuple[str, ...], side: int, each: int) -> Iterator[Subject]:
+@dataclass(frozen=True)
+class Place:
+    """Where the images are, where what was measured is kept, and what computes."""
+
+    data: Path
+    runs: Path
+    device: torch.device
+    kept: bool = False  # measure nothing, only tell what is kept
+
+    def recall(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What is kept as ``name``, a JSON value; else it is measured and kept. ``None`` where it may not be."""
+        path = self.runs / f"{name.replace('/', '-').replace(':', '-')}.json"
+        if path.exists():
+            return json.loads(path.read_text(encoding="utf-8"))
+        if self.kept:
+            return None
+        value = measure()
+        write_atomically(path, json.dumps(value).encode(), force=True)
+        return value
+
+
+def subjects(data: Path, noises: Sequence[str], side: int, each: int) -> Iterator[Subject]:
     """The first ``each`` images of Set12 and CBSD68 under every noise, cropped to ``side`` in their middle."""
     for name in (SET12, CBSD68):
-        for index, (image, pixels) in enumerate(images(name, data)):
-            if index == each:
-                break
+        for image, pixels in islice(images(name, data), each):
             top, left = (max(0, (length - side) // 2) for length in pixels.shape[-2:])
             clean = pixels[None, :, top : top + side, left : left + side].contiguous()
             for word in noises:
@@ -82,41 +124,48 @@ def subjects(data: Path, noises: tuple[str, ...], side: int, each: int) -> Itera
                 yield Subject(f"{name}/{Path(image).stem}", word, clean, noisy)
 
 
-def fit(subject: Subject, variant: Variant, rules: tuple[str, ...], device: torch.device) -> Fitted:
-    """Fit ``subject``; ``rules`` are words of ``fitting.stopping``, judged on the same steps up to the last one.
-
-    Where there are rules, the fit takes all its steps, and answers as its own rule says.
-    """
-    card = methods.find("dip")
-    fitter = card.make(replace(card.config, **variant.config))
-    assert isinstance(fitter, Fitter)
+def fit(subject: Subject, variant: Variant, device: torch.device) -> Fitted:
+    """Fit ``subject`` until its rule stops it, and half as long again to see what it missed."""
     noisy, clean = subject.noisy.to(device), subject.clean.to(device)
-    options = fitter.settle(noisy, replace(card.options, **variant.options))
-    own = options.stop
-    kept = {word: Kept(rule(word)) for word in (*rules, own)}
-    if rules:
-        options = replace(options, stop="none")
+    fitter, options = variant.begin(noisy)
+    others = {word.partition(":")[0]: Kept(rule(word)) for word in _rules(subject.noise)}
+    own, steps = Kept(rule(options.stop)), 0
     scores: list[float] = []
-    began, measuring = time.process_time(), 0.0
-    lower = variant.dtype != torch.float32
-    with torch.autocast(device.type, variant.dtype) if lower else nullcontext():
-        for standing in follow(fitter, noisy, options):
-            paused = time.process_time()
-            scores.append(psnr(standing.step.estimate.float(), clean).item())
-            for choice in kept.values():
-                choice.take(standing.step)
-            measuring += time.process_time() - paused
-    seconds = time.process_time() - began - measuring
-    answers = {word: psnr(choice.answer(), clean).item() for word, choice in kept.items()}
-    best, answered = max(scores), answers.pop(own)
-    answers = {word.partition(":")[0]: score for word, score in answers.items()}
-    return Fitted(answered, best, scores.index(best) + 1, len(scores), seconds, answers)
+    with variant.precision(device):
+        for standing in follow(fitter, noisy, replace(options, stop="none")):
+            step = standing.step
+            scores.append(psnr(step.estimate.float(), clean).item())
+            for choice in (own, *others.values()):
+                choice.take(step)
+            if not steps and (own.ended() or step.number == options.iters):
+                steps = step.number
+            if steps and step.number >= _BEYOND * steps:
+                break
+    choices = {word: psnr(choice.answer(), clean).item() for word, choice in others.items()}
+    best = max(scores)
+    return Fitted(psnr(own.answer(), clean).item(), best, scores.index(best) + 1, steps, choices)
 
 
-def stopping(found: list[tuple[Subject, Fitted]]) -> Iterator[str]:
+def step_seconds(subject: Subject, variants: Sequence[Variant], device: torch.device) -> list[float]:
+    """Seconds of the processor, all threads together, for a step of each variant: the fastest of some, in turn."""
+    fastest = [float("inf")] * len(variants)
+    noisy = subject.noisy.to(device)
+    for _ in range(_ROUNDS):
+        for index, variant in enumerate(variants):
+            fitter, options = variant.begin(noisy)
+            with variant.precision(device):
+                began = 0.0
+                for standing in follow(fitter, noisy, replace(options, iters=2, coarse=0)):
+                    if standing.step.number == 2:
+                        fastest[index] = min(fastest[index], time.process_time() - began)
+                    began = time.process_time()
+    return fastest
+
+
+def stopping(found: Sequence[tuple[Subject, Fitted]]) -> Iterator[str]:
     """A table of what each rule loses against the best iterate, by kind of noise: the mean and the worst."""
-    yield "| noise | fits | noisy | best | auto | variance | sigma |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    yield "| noise | fits | steps | noisy | best | auto | variance | sigma |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |"
     for word in (*NOISES, "all"):
         items = [item for item in found if word in (item[0].noise, "all")]
         if not items:
@@ -126,61 +175,91 @@ def stopping(found: list[tuple[Subject, Fitted]]) -> Iterator[str]:
         losses = [[item.best - item.psnr for item in fitted]]
         losses += [[item.best - item.choices[name] for item in fitted if name in item.choices] for name in _COLUMNS]
         cells = [f"{sum(column) / len(column):.2f} / {max(column):.2f}" if column else "" for column in losses]
-        best = _mean(fitted, lambda item: item.best)
-        yield f"| {word} | {len(items)} | {noisy:.2f} | {best:.2f} | " + " | ".join(cells) + " |"
+        steps, best = _mean(fitted, lambda item: item.steps), _mean(fitted, lambda item: item.best)
+        yield f"| {word} | {len(items)} | {steps:.0f} | {noisy:.2f} | {best:.2f} | " + " | ".join(cells) + " |"
 
 
-def speed(found: list[tuple[Variant, list[Fitted]]]) -> Iterator[str]:
-    """A table of seconds and dB, a row for each variant; the mean over the images."""
-    yield "| fit | seconds | times as fast | ms a step | answer, dB | best, dB |"
-    yield "| --- | ---: | ---: | ---: | ---: | ---: |"
-    first = _mean(found[0][1], lambda item: item.seconds)
-    for variant, items in found:
-        seconds = _mean(items, lambda item: item.seconds)
-        each = 1000 * seconds / _mean(items, lambda item: item.steps)
-        answer, best = _mean(items, lambda item: item.psnr), _mean(items, lambda item: item.best)
-        yield f"| {variant.label} | {seconds:.0f} | {first / seconds:.1f} | {each:.0f} | {answer:.2f} | {best:.2f} |"
+def speed(found: Sequence[tuple[Variant, float, Sequence[Fitted]]]) -> Iterator[str]:
+    """A table of seconds and dB, a row for each variant with its seconds a step and its fits, if it has any."""
+    yield "| fit | ms a step | steps | seconds | times as fast | answer, dB | best, dB |"
+    yield "| --- | ---: | ---: | ---: | ---: | ---: | ---: |"
+    first: float | None = None
+    for variant, each, items in found:
+        steps = float(variant.options["iters"]) if variant.options.get("stop") == "none" else None
+        steps = _mean(items, lambda item: item.steps) if items else steps
+        row = [variant.label, f"{1000 * each:.0f}"]
+        if steps is not None:
+            first = first or each * steps
+            row += [f"{steps:.0f}", f"{each * steps:.0f}", f"{first / (each * steps):.1f}"]
+        row += [""] * (5 - len(row))
+        row += [f"{_mean(items, lambda item: item.psnr):.2f}"] if items else [""]
+        row += [f"{_mean(items, lambda item: item.best):.2f}"] if items else [""]
+        yield f"| {' | '.join(row)} |"
 
 
 class Page:
     """Both tables as a page of Markdown, which can be written at any moment of the measuring."""
 
-    def __init__(self, data: Path, side: int, each: int, fast: int, device: torch.device) -> None:
-        self._data, self._side, self._each, self._fast, self._device = data, side, each, fast, device
+    def __init__(self, place: Place, sides: tuple[int, int, int], each: int, fast: int, command: str) -> None:
+        """``sides`` of what is fitted for the stopping, of what is fitted for the speed, and of what is timed."""
+        self._place, self._sides, self._each, self._fast, self._command = place, sides, each, fast, command
         self._stopped: list[tuple[Subject, Fitted]] = []
-        self._timed: list[tuple[Variant, list[Fitted]]] = []
+        self._timed: list[tuple[Variant, float, list[Fitted]]] = []
 
     def fill(self) -> Iterator[str]:
         """Fit after fit, the short ones first; yields a line about each."""
-        for subject in subjects(self._data, NOISES, self._side, self._each):
-            found = fit(subject, DEFAULT, _rules(subject.noise), self._device)
-            self._stopped.append((subject, found))
-            yield f"{subject.name} {subject.noise}: {found.psnr:.2f} dB, best {found.best:.2f} at {found.best_at}"
-        for variant in reversed(VARIANTS):
+        place, (stopped, timed, clocked) = self._place, self._sides
+        for subject in subjects(place.data, NOISES, stopped, self._each):
+            found = self._fitted(subject, DEFAULT, stopped)
+            if found is not None:
+                self._stopped.append((subject, found))
+                yield f"{subject.name} {subject.noise}: {found.psnr:.2f} dB, best {found.best:.2f} at {found.best_at}"
+        large = list(subjects(place.data, (TIMED,), clocked, 1))[-1]  # in colour
+        digest = sha256("".join(variant.digest() for variant in VARIANTS).encode()).hexdigest()[:12]
+        seconds = place.recall(f"step-{clocked}-{digest}", lambda: step_seconds(large, VARIANTS, place.device))
+        for variant, each in reversed(list(zip(VARIANTS, seconds or (), strict=False))):
             items: list[Fitted] = []
-            for subject in subjects(self._data, (_TIMED,), self._side, self._fast):
-                items.append(fit(subject, variant, (), self._device))
-                yield f"{variant.label}, {subject.name}: {items[-1].psnr:.2f} dB in {items[-1].seconds:.0f} s"
-            self._timed.insert(0, (variant, items))
+            self._timed.insert(0, (variant, each, items))
+            for subject in subjects(place.data, (TIMED,), timed, self._fast):
+                found = self._fitted(subject, variant, timed)
+                if found is not None:
+                    items.append(found)
+                    yield f"{variant.label}, {subject.name}: {found.psnr:.2f} dB in {found.steps} steps"
+
+    def _fitted(self, subject: Subject, variant: Variant, side: int) -> Fitted | None:
+        name = f"{subject.name}-{subject.noise}-{side}-{variant.digest()}"
+        found = self._place.recall(name, lambda: asdict(fit(subject, variant, self._place.device)))
+        return None if found is None else Fitted(**found)
 
     def __str__(self) -> str:
-        where = f"the middle {self._side} x {self._side} pixels"
+        stopped, timed, clocked = self._sides
         lines = [
             "# Fitting one image",
             "",
-            f"Written by `denoise bench fit --limit {self._each} --limit-speed {self._fast} --crop {self._side}`. "
-            f"Fitted are {where} of the first images of Set12 and CBSD68, in 8 bits, noise seed 0. "
-            "Seconds are those of the processor.",
+            f"Written by `denoise bench fit {self._command}`. Fitted is the middle of images of Set12 and CBSD68, in 8 "
+            "bits, noise seed 0; every table says how many and which part.",
             "",
             "## Stopping by itself",
             "",
-            "What the answer loses against the best estimate on the way, dB, which only the clean image tells: `auto` "
-            "takes the held-out pixels. `sigma` is told the noise.",
+            f"The middle {stopped} x {stopped} pixels of {_names(subject for subject, _ in self._stopped)}. What the "
+            "answer loses against the best estimate on the way, dB, mean / worst, which only the clean image tells: "
+            f"each fit goes on for {_BEYOND:g} times the steps after which it would have stopped. `auto` takes the "
+            "held-out pixels. `sigma` is told the noise.",
             "",
             *stopping(self._stopped),
         ]
         if self._timed:
-            lines += ["", "## Speed", "", f"Mean over {2 * self._fast} images, {_TIMED}.", "", *speed(self._timed)]
+            fits = f"the first {self._fast} images of Set12 and of CBSD68"
+            lines += [
+                "",
+                "## Speed",
+                "",
+                f"A step is timed on {clocked} x {clocked} pixels in colour: seconds of the processor, all threads "
+                f"together, the fastest of {_ROUNDS}. Steps and dB are means over the middle {timed} x {timed} pixels "
+                f"of {fits}, {TIMED}; a row without dB was only timed. Seconds are those of a step times the steps.",
+                "",
+                *speed(self._timed),
+            ]
         return "\n".join([*lines, ""])
 
 
@@ -189,5 +268,9 @@ def _rules(noise: str) -> tuple[str, ...]:
     return ("variance", f"sigma:{level}") if kind == "gaussian" else ("variance",)
 
 
-def _mean(items: list[Fitted], value: Callable[[Fitted], float]) -> float:
+def _names(found: Iterator[Subject]) -> str:
+    return ", ".join(dict.fromkeys(subject.name for subject in found))
+
+
+def _mean(items: Sequence[Fitted], value: Callable[[Fitted], float]) -> float:
     return sum(map(value, items)) / len(items)

@@ -143,9 +143,13 @@ def fit(
     data: Annotated[Path, typer.Option("--data", envvar="DENOISE_DATA", help="Folder with set12 and cbsd68.")] = Path(
         "data"
     ),
-    each: Annotated[int, typer.Option("--limit", min=1, help="Images of each set for the rules of stopping.")] = 12,
-    fast: Annotated[int, typer.Option("--limit-speed", min=1, help="Images of each set for the speed.")] = 1,
-    side: Annotated[int, typer.Option("--crop", min=8, help="Side of the middle of the image that is fitted.")] = 128,
+    each: Annotated[int, typer.Option("--limit", min=0, help="Images of each set for the rules of stopping.")] = 12,
+    fast: Annotated[int, typer.Option("--limit-speed", min=0, help="Images of each set for the speed.")] = 1,
+    side: Annotated[int, typer.Option("--crop", min=8, help="Side of what is fitted for the stopping, pixels.")] = 256,
+    small: Annotated[int, typer.Option("--crop-speed", min=8, help="The same for the speed.")] = 128,
+    clocked: Annotated[int, typer.Option("--crop-step", min=8, help="Side of what a step is timed on, pixels.")] = 256,
+    runs: Annotated[Path, typer.Option(help="Where what was measured is kept, so that it goes on.")] = Path("runs/fit"),
+    kept: Annotated[bool, typer.Option("--kept", help="Measure nothing: only tell what is kept.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the page here, anew after each fit.")
     ] = None,
@@ -157,12 +161,13 @@ def fit(
     Example: `denoise bench fit --data data/ -o docs/zero-shot.md`
     """
     from denoise_cli import device as devices
-    from denoise_cli.bench.zero_shot import Page
+    from denoise_cli.bench.zero_shot import Page, Place
     from denoise_cli.files import write_atomically
 
     where = devices.pick(device)
     devices.keep_memory()
-    page = Page(data, side, each, fast, where)
+    words = f"--limit {each} --limit-speed {fast} --crop {side} --crop-speed {small} --crop-step {clocked}"
+    page = Page(Place(data, runs, where, kept), (side, small, clocked), each, fast, words)
     for told in page.fill():
         screen.say(told)
         if output is not None:
@@ -236,15 +241,24 @@ def tangent(
 ) -> None:
     """Fit wide nets to an image, and see whether they follow the tangent kernel and how far their weights move.
 
+    A page that is written into a file gets a figure beside it, a PNG of the same name.
+
     Example: `denoise bench tangent -o docs/tangent.md`
     """
+    from denoise_cli.bench import poster
     from denoise_cli.bench import tangent as study
 
-    fits = []
+    fits, cells = [], []
     for fit in study.measure():
         screen.say(f"{fit.optimiser}, {fit.width} channels: weights moved by {fit.moved:.4f}")
         fits.append(fit)
-    _write_page(study.page(fits), output)
+    for cell in poster.measure():
+        screen.say(f"{cell.way}, input {cell.input}: {cell.best:.2f} dB at {cell.best_at}")
+        cells.append(cell)
+    picture = None if output is None else output.with_suffix(".png")
+    if picture is not None:
+        study.figure(fits, picture)
+    _write_page(study.page(fits, cells, picture and picture.name), output)
 
 
 @bench.command("non-local")

@@ -163,7 +163,9 @@ class _Fit:
         if coarse:
             seen = seen[..., ::2, ::2] if options.input == NOISE else functional.avg_pool2d(seen, 2)
         if options.jitter:
-            seen = seen + options.jitter * self._draw(torch.randn, seen)
+            seen = torch.add(seen, self._draw(torch.randn, seen), alpha=options.jitter)
+        if torch.is_autocast_enabled(seen.device.type):
+            seen = seen.to(torch.get_autocast_dtype(seen.device.type))  # once, for the two layers that take it
         with autocast_afresh(seen.device):
             output = self._net(seen)
         output = output.float()[..., : pixels.shape[-2], : pixels.shape[-1]]
@@ -238,7 +240,8 @@ def _convolution(config: Config, taken: int, given: int, side: int, stride: int 
 
 
 def _window(config: Config, taken: int, given: int, side: int, stride: int = 1) -> nn.Conv2d:
-    border: Literal["reflect", "zeros"] = "reflect" if config.border == "reflect" else "zeros"
+    mirrored = config.border == "reflect" and side > 1  # a border of no pixels would be a copy of the image
+    border: Literal["reflect", "zeros"] = "reflect" if mirrored else "zeros"
     return nn.Conv2d(taken, given, side, stride, side // 2, padding_mode=border)
 
 
