@@ -65,12 +65,14 @@ class Muon(Optimizer):
             if not state:
                 state.update(step=torch.zeros((), device=weight.device), mean=torch.zeros_like(weight))
                 state["square"] = torch.zeros_like(weight)
+        states = [self.state[weight] for weight in weights]
         adamw(
             weights,
             [weight.grad for weight in weights if weight.grad is not None],
-            *([self.state[weight][name] for weight in weights] for name in ("mean", "square")),
+            [state["mean"] for state in states],
+            [state["square"] for state in states],
             [],
-            [self.state[weight]["step"] for weight in weights],
+            [state["step"] for state in states],
             fused=True,  # one call for all of them, which are many and small
             amsgrad=False,
             beta1=_BETAS[0],

@@ -113,9 +113,11 @@ class Place:
         return value
 
 
-def subjects(data: Path, noises: Sequence[str], side: int, each: int) -> Iterator[Subject]:
-    """The first ``each`` images of Set12 and CBSD68 under every noise, cropped to ``side`` in their middle."""
-    for name in (SET12, CBSD68):
+def subjects(
+    data: Path, noises: Sequence[str], side: int, each: int, sets: Sequence[str] = (SET12, CBSD68)
+) -> Iterator[Subject]:
+    """The first ``each`` images of every set under every noise, cropped to ``side`` in their middle."""
+    for name in sets:
         for image, pixels in islice(images(name, data), each):
             top, left = (max(0, (length - side) // 2) for length in pixels.shape[-2:])
             clean = pixels[None, :, top : top + side, left : left + side].contiguous()
@@ -214,13 +216,13 @@ class Page:
             if found is not None:
                 self._stopped.append((subject, found))
                 yield f"{subject.name} {subject.noise}: {found.psnr:.2f} dB, best {found.best:.2f} at {found.best_at}"
-        large = list(subjects(place.data, (TIMED,), clocked, 1))[-1]  # in colour
+        large = next(subjects(place.data, (TIMED,), clocked, 1, (CBSD68,)))
         digest = sha256("".join(variant.digest() for variant in VARIANTS).encode()).hexdigest()[:12]
         seconds = place.recall(f"step-{clocked}-{digest}", lambda: step_seconds(large, VARIANTS, place.device))
         for variant, each in reversed(list(zip(VARIANTS, seconds or (), strict=False))):
             items: list[Fitted] = []
             self._timed.insert(0, (variant, each, items))
-            for subject in subjects(place.data, (TIMED,), timed, self._fast):
+            for subject in subjects(place.data, (TIMED,), timed, self._fast, (SET12,)):
                 found = self._fitted(subject, variant, timed)
                 if found is not None:
                     items.append(found)
@@ -249,14 +251,15 @@ class Page:
             *stopping(self._stopped),
         ]
         if self._timed:
-            fits = f"the first {self._fast} images of Set12 and of CBSD68"
+            first = "first image" if self._fast == 1 else f"first {self._fast} images"
             lines += [
                 "",
                 "## Speed",
                 "",
                 f"A step is timed on {clocked} x {clocked} pixels in colour: seconds of the processor, all threads "
                 f"together, the fastest of {_ROUNDS}. Steps and dB are means over the middle {timed} x {timed} pixels "
-                f"of {fits}, {TIMED}; a row without dB was only timed. Seconds are those of a step times the steps.",
+                f"of the {first} of Set12, {TIMED}; a row without dB was only timed. Seconds are those of a step times "
+                "the steps.",
                 "",
                 *speed(self._timed),
             ]

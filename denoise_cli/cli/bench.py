@@ -144,7 +144,7 @@ def fit(
         "data"
     ),
     each: Annotated[int, typer.Option("--limit", min=0, help="Images of each set for the rules of stopping.")] = 12,
-    fast: Annotated[int, typer.Option("--limit-speed", min=0, help="Images of each set for the speed.")] = 1,
+    fast: Annotated[int, typer.Option("--limit-speed", min=0, help="Images of Set12 for the speed.")] = 1,
     side: Annotated[int, typer.Option("--crop", min=8, help="Side of what is fitted for the stopping, pixels.")] = 256,
     small: Annotated[int, typer.Option("--crop-speed", min=8, help="The same for the speed.")] = 128,
     clocked: Annotated[int, typer.Option("--crop-step", min=8, help="Side of what a step is timed on, pixels.")] = 256,
@@ -258,7 +258,7 @@ def tangent(
     picture = None if output is None else output.with_suffix(".png")
     if picture is not None:
         study.figure(fits, picture)
-    _write_page(study.page(fits, cells, picture and picture.name), output)
+    _write_page(study.page(fits, cells, None if picture is None else picture.name), output)
 
 
 @bench.command("non-local")
