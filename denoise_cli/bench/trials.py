@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, replace
 from denoise_cli import methods, shelf
 from denoise_cli.bench.protocol import BSD68, CBSD68, CIFAR, SET12, TINY_IMAGENET, Trial
 from denoise_cli.data.classes import GROUPS
-from denoise_cli.inference.choose import GAUSSIAN, IMPULSES
+from denoise_cli.inference.choose import CAMERA, GAUSSIAN, IMPULSES, JPEG, LIGHT, MIXED
 from denoise_cli.noise import Noise, parse
 from denoise_cli.noise.camera import Camera
 from denoise_cli.noise.gaussian import Gaussian
@@ -35,6 +35,13 @@ _LEVELS: dict[type[Noise], tuple[str, ...]] = {
     Camera: ("camera:0.05+0.02+90", "camera:0.1+0.04+75"),
     Jpeg: ("jpeg:10", "jpeg:20", "jpeg:40"),
 }
+_PLAIN: dict[type[Noise], tuple[str, ...]] = {SaltAndPepper: (IMPULSES,), Gaussian: (GAUSSIAN,)}
+_PARTICULAR: dict[type[Noise], tuple[str, ...]] = {  # kinds of weights that such an image takes: the first there are
+    Mixed: (MIXED, IMPULSES),
+    PoissonGaussian: (LIGHT, GAUSSIAN),
+    Camera: (CAMERA, GAUSSIAN),
+    Jpeg: (JPEG, GAUSSIAN),
+}
 _TOLD = ("gaussian:15", "gaussian:25", "gaussian:35", "gaussian:50", "gaussian:75")  # of nets that are told sigma
 
 
@@ -54,8 +61,8 @@ def cases(entry: shelf.Entry) -> list[Case]:
     """What an entry is scored on; nothing for a classifier, or for a net that learned from pairs.
 
     Known levels of its noise that it saw in training, or else that noise itself; salt and pepper at every share. Those
-    that saw one share only are the easy-to-hard experiment, which is CIFAR's. Of large nets not all images are scored:
-    then what the index has first for such noise is scored on the same ones.
+    that saw one share only are the easy-to-hard experiment, which is CIFAR's. Of large nets not all images are scored.
+    Then, and for particular noise, what `denoise run` would take instead is scored on the same ones.
     """
     card = methods.find(entry.model)
     if card.classifies or entry.noise == PAIRS:
@@ -138,24 +145,29 @@ def twins(entry: shelf.Entry) -> tuple[str, ...]:
 def _sized(entry: shelf.Entry, case: Case) -> Case:
     """The case on so many images as are scored in some minutes, beside other weights where these are not all."""
     trial = case.trial
+    kind = type(parse(trial.noise))
     there, pixels = _PIXELS[trial.images]
     cost = entry.weights * pixels * (counts_of(entry, trial.images) or (1,))[-1]
-    if there * cost <= _BUDGET:
-        return case
-    limit = next((number for number in _NUMBERS if number < there and number * cost <= _BUDGET), _NUMBERS[-1])
-    kind = {SaltAndPepper: IMPULSES, Gaussian: GAUSSIAN}.get(type(parse(trial.noise)))
-    rivals = [] if kind is None or trial.worst else _rivals(entry, kind)
-    return replace(case, trial=replace(trial, limit=limit), beside=(*case.beside, *rivals[:1]))
+    kinds = _PARTICULAR.get(kind, ())
+    if there * cost > _BUDGET:
+        limit = next((number for number in _NUMBERS if number < there and number * cost <= _BUDGET), _NUMBERS[-1])
+        trial, kinds = replace(trial, limit=limit), kinds or _PLAIN.get(kind, ())
+    rivals = () if trial.worst else _rivals(entry, kinds)
+    return replace(case, trial=trial, beside=tuple(dict.fromkeys((*case.beside, *rivals[:1]))))
 
 
-def _rivals(entry: shelf.Entry, kind: str) -> list[str]:
-    """The weights that an image of such noise takes, best first; without ``entry``, and without mixtures."""
-    return [
-        other.name
+def _rivals(entry: shelf.Entry, kinds: tuple[str, ...]) -> tuple[str, ...]:
+    """The weights that an image takes for the first of ``kinds`` that there are any for, best first.
+
+    Without ``entry``, and without mixtures.
+    """
+    others = [
+        other
         for other in shelf.entries()
-        if kind in other.kinds and other.name != entry.name and other.channels == entry.channels
-        if not isinstance(parse(other.noise), Mixture)
+        if other.name != entry.name and other.channels == entry.channels and "*" not in other.noise
     ]
+    able = (tuple(other.name for other in others if kind in other.kinds) for kind in kinds)
+    return next((names for names in able if names), ())
 
 
 def _photos(entry: shelf.Entry) -> str:

@@ -13,7 +13,7 @@ from PIL import Image as Pillow
 
 from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.bench.protocol import BSD68, CBSD68, CIFAR, SET12, TINY_IMAGENET, Trial
-from denoise_cli.bench.trials import Case, cases, counts_of
+from denoise_cli.bench.trials import INPUT, Case, cases, counts_of
 from denoise_cli.bench.weights import measure
 from denoise_cli.cli.app import main
 from denoise_cli.errors import UsageError
@@ -188,6 +188,17 @@ def test_large_nets_are_scored_on_some_images_beside_the_weights_that_are_taken_
     found = {str(case): case for case in cases(large)}
     assert found["cbsd68 (10 images) sp:0.3 8 bit"].beside == ("dt.sp",)
     assert found["cifar10-subset sp:0.3 8 bit"] == Case(Trial(CIFAR, "sp:0.3", True)), "all images are comparable"
+
+
+def test_particular_noise_is_scored_beside_the_weights_that_are_taken_for_it_now(stock: Any) -> None:
+    stock("dncnn.color", "gaussian", depth=3, features=4)
+    stock("dt.sp", "impulses", width=4, blocks=1, recall="impulses")
+    stock("dt.photo", width=4, blocks=1)
+    noise = "0.6*gaussian:0..75 + 0.2*mixed:0..50+0..0.2 + 0.2*jpeg:10..90"
+    found = {str(case): case.beside for case in cases(_with_noise("dt.photo", noise))}
+    assert found["cbsd68 jpeg:20 8 bit"] == (INPUT, "dncnn.color")
+    assert found["tiny-imagenet-subset mixed:25+0.1 8 bit"] == (INPUT, "dt.sp")
+    assert found["cbsd68 gaussian:25 float"] == (), "all images: the scores of others stand in the index"
 
 
 def test_weights_are_scored_on_what_they_are_for() -> None:
