@@ -76,14 +76,14 @@ def table(scores: list[Score]) -> Iterator[str]:
                 yield f"| {way} | {padding} | {count} | {cells[0]} | {cells[1]} | {theirs} |"
 
 
-def page(scores: list[Score]) -> str:
-    """The table with what has to be said about it."""
+def page(scores: list[Score], words: str) -> str:
+    """The table with what has to be said about it; ``words`` are the options of the command."""
     lines = [
         "# The padding of a recurrent autoencoder",
         "",
-        "Written by `denoise bench padding`. SSIM (Gaussian window of 11 x 11, sigma 1.5) of the first test images of "
-        f"CIFAR-10 under {NOISE}, not clipped; borders of 4 pixels. Behind +- is the standard deviation of the means "
-        "of the seeds. Which images the paper took, and the window of its SSIM, it does not say.",
+        f"Written by `denoise bench padding {words}`. SSIM (Gaussian window of 11 x 11, sigma 1.5) of the first test "
+        f"images of CIFAR-10 under {NOISE}, not clipped; borders of 4 pixels. Behind +- is the standard deviation of the "
+        "means of the seeds. Which images the paper took, and the window of its SSIM, it does not say.",
         "",
         *table(scores),
         "",

@@ -199,13 +199,14 @@ def padding(
 
     where = devices.pick(device)
     devices.keep_memory()
+    words = f"--limit {count} --seeds {runs}{' --ours' if ours else ''}"
     scores = []
     for score in measure(data, list(WAYS)[: 1 if ours else None], count, runs, where):
         scores.append(score)
         screen.say(f"{score.way}, {score.padding}, seed {score.seed}: {score.whole:.3f}, centre {score.centre:.3f}")
         if output is not None:
-            write_atomically(output, page(scores).encode(), force=True)
-    screen.emit(page(scores) if output is None else str(output))
+            write_atomically(output, page(scores, words).encode(), force=True)
+    screen.emit(page(scores, words) if output is None else str(output))
 
 
 @bench.command("inspect")
