@@ -2,14 +2,26 @@
 
 import errno
 import os
+import re
 import secrets
 import stat
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from denoise_cli.errors import ExistsError, OutputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 PART_SUFFIX = ".part"  # how the name of every temporary file ends; what a kill leaves behind can be deleted
 NAME_BYTES = 255  # the longest file name that common file systems hold
+
+_PART = re.compile(r"\.(.+)\.\d+\.[0-9a-f]{8}\.part", re.DOTALL)
+_FRESH = 60.0  # seconds after which a temporary file is surely locked by whoever writes it
 
 _LINK_UNSUPPORTED = {
     errno.EPERM,
@@ -81,6 +93,34 @@ def append(path: Path, data: bytes) -> None:
         raise _told(path, error) from error
 
 
+def sweep(folder: str | Path, is_ours: Callable[[str], bool]) -> int:
+    """Delete the temporary files that kills have left in ``folder``; gives their number.
+
+    Only files called as ``part_name`` does, of a name that ``is_ours``, older than a minute, and which no living
+    process holds: whoever writes one has it locked until it has its name. Nothing is deleted where files cannot be
+    locked.
+    """
+    if fcntl is None or not Path(folder).is_dir():
+        return 0
+    swept = 0
+    with os.scandir(folder) as entries:
+        parts = [entry for entry in entries if entry.name.endswith(PART_SUFFIX)]
+    for entry in parts:
+        match = _PART.fullmatch(entry.name)
+        try:
+            if not match or not is_ours(match[1]) or not entry.is_file(follow_symlinks=False):
+                continue
+            if time.time() - entry.stat(follow_symlinks=False).st_mtime < _FRESH:
+                continue
+            with Path(entry.path).open("rb") as held:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                Path(entry.path).unlink()
+            swept += 1
+        except OSError:
+            continue  # somebody writes it, has deleted it, or does not let us
+    return swept
+
+
 def _told(path: Path, error: OSError) -> OutputError:
     code = error.errno if error.errno is not None else 0
     reason, hint = _ADVICE.get(code, (error.strerror or str(error), "Choose another place with -o."))
@@ -109,17 +149,27 @@ def _write_whole(target: Path, data: bytes, force: bool, mode: int | None) -> No
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
         with os.fdopen(descriptor, "wb") as stream:
+            _lock(descriptor)
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
-        if mode is not None:
-            part.chmod(mode)
-        if force:
-            part.replace(target)
-        else:
-            _name_new(part, target)
+            os.fsync(descriptor)
+            if fcntl is None:
+                stream.close()  # Windows renames no open file
+            if mode is not None:
+                part.chmod(mode)
+            if force:
+                part.replace(target)
+            else:
+                _name_new(part, target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _lock(descriptor: int) -> None:
+    """Let other processes see that the file is in use, for as long as it is open; see ``sweep``."""
+    if fcntl is not None:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def _name_new(part: Path, target: Path) -> None:

@@ -2,14 +2,18 @@
 
 import errno
 import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from denoise_cli import files
 from denoise_cli.errors import OutputError
-from denoise_cli.files import PART_SUFFIX, part_name, write_atomically
+from denoise_cli.files import PART_SUFFIX, part_name, sweep, write_atomically
 
 
 def names(folder: Path) -> list[str]:
@@ -201,3 +205,46 @@ def test_part_names_can_be_told_and_are_not_too_long(name: str) -> None:
     part = part_name(name)
     assert part.startswith("." + name[0]) and part.endswith(PART_SUFFIX) and str(os.getpid()) in part
     assert len(os.fsencode(part)) <= 255 and part != part_name(name)
+
+
+WRITER = """
+import os, signal, sys, time
+from denoise_cli.files import write_atomically
+def interrupt(*_):
+    print("written", flush=True)
+    os.kill(os.getpid(), signal.SIGKILL) if sys.argv[2] == "die" else time.sleep(60)
+os.link = interrupt
+write_atomically(sys.argv[1], b"data", force=False)
+"""
+
+
+def writer(target: Path, what: str) -> subprocess.Popen[str]:
+    """A process that has written a temporary file, an hour ago, and will not name it."""
+    process = subprocess.Popen([sys.executable, "-c", WRITER, target, what], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None and process.stdout.readline() == "written\n"
+    for part in target.parent.glob(f".{target.name}.*.part"):
+        os.utime(part, (time.time() - 3600,) * 2)
+    return process
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such locks")
+def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) -> None:
+    strangers = [".notes.part", ".a.png.7.part", "a.png.7.0a1b2c3d.part", ".a.txt.7.0a1b2c3d.part", "a.png"]
+    for name in strangers:
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (0, 0))
+    (tmp_path / ".b.png.7.0a1b2c3d.part").touch()  # fresh: its writer may be about to lock it
+    (tmp_path / ".c.png.7.0a1b2c3d.part").symlink_to(tmp_path / "a.png")
+    before = set(names(tmp_path))
+    with writer(tmp_path / "d.png", "die") as dead, writer(tmp_path / "e.png", "wait") as alive:
+        assert dead.wait() == -signal.SIGKILL
+        left = set(names(tmp_path)) - before
+        assert len(left) == 2
+        assert sweep(tmp_path, lambda name: name.endswith(".png")) == 1
+        (kept,) = set(names(tmp_path)) - before
+        assert kept.startswith(".e.png.") and sweep(tmp_path, lambda _: False) == 0
+        alive.kill()
+        alive.wait()
+    assert sweep(tmp_path, lambda name: name.endswith(".png")) == 1
+    assert set(names(tmp_path)) == before
+    assert sweep(tmp_path / "none", lambda _: True) == 0

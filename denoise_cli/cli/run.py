@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from denoise_cli.cli import flags, knobs, outcomes, screen, streams
+from denoise_cli.cli import distributed, flags, knobs, outcomes, screen, streams
 from denoise_cli.cli.dry_run import show_plans
 from denoise_cli.cli.sizes import parse_size
 from denoise_cli.errors import OutputError, UsageError, did_you_mean
@@ -27,6 +27,8 @@ _HARMLESS = frozenset(
         "output",
         "compare",
         "shard",
+        "cluster",
+        "workers",
         "tile",
         "max_mem",
         "dry_run",
@@ -99,6 +101,15 @@ def run(
     shard: Annotated[
         str | None, typer.Option(metavar="i/N", help="Do the i-th of N parts of the job; all share the journal.")
     ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Do it on a Ray cluster, or `local`; inputs and -o may be URLs (s3://...)."
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Of the cluster; by default one for each GPU, or core.", min=1)
+    ] = None,
     tile: Annotated[int | None, typer.Option(help="Side of the tiles of large images, pixels.", min=16)] = None,
     max_mem: Annotated[
         str | None, typer.Option(metavar="2G", help="Memory that may be taken; what is walked is cut to fit.")
@@ -136,7 +147,7 @@ def run(
     most_memory = None if max_mem is None else parse_size(max_mem)
     given = knobs.parse_settings(settings or []) | ({} if sigma is None else {"sigma": sigma})
     from denoise_cli.image import FORMATS, MAX_PIXELS, read
-    from denoise_cli.inference.inputs import STREAM, Shard, gather
+    from denoise_cli.inference.inputs import STREAM, Shard, gather, is_url
     from denoise_cli.inference.journal import Journals
     from denoise_cli.inference.looks import Looks
     from denoise_cli.inference.outputs import Layout, check
@@ -151,16 +162,22 @@ def run(
     listed = streams.read_names(files_from) if files_from is not None else ()
     if not inputs and not listed:
         raise UsageError("No image is named.", "Name files or folders, or a list of them with --files-from.")
-    found = gather(inputs or (), None if output in (None, STREAM) else Path(str(output)), listed)
+    if cluster is not None:
+        distributed.check_flags(output, {"--compare": compare, "--shard": shard}, inputs or ())
+    elif workers is not None or is_url(output or ""):
+        raise UsageError("URLs and --workers are for jobs on a cluster.", "Add --cluster ADDRESS, or --cluster local.")
+    result_folder = None if output is None or output == STREAM or is_url(output) else Path(output)
+    found = gather(inputs or (), result_folder, listed, None if cluster is None else distributed.listed)
     items = found.items if part is None else list(filter(part.holds, found.items))
     looks = Looks((1.0,) if strength is None else knobs.parse_strengths(strength), save_residual)
     marks = looks.marks(counts)
     if box is not None and output is None:
         marks = ["-".join(filter(None, ("crop", mark))) for mark in marks]
     to_stdout = streams.goes_to_stdout(items, output, len(marks), as_json)
-    layout = Layout.of(found.items, None if to_stdout else output, format, marks)
+    place = None if to_stdout else output if cluster is None else "."
+    layout = Layout.of(found.items, place, format, marks)
     journals = Journals(layout)
-    existing = [] if to_stdout else check(found.items, layout)
+    existing = [] if to_stdout or cluster is not None else check(found.items, layout)
     comparisons = None if compare is None else Layout.of(found.items, compare, None)
     if comparisons is not None:
         _check_comparisons(found.items, None if to_stdout else layout, comparisons)
@@ -192,6 +209,14 @@ def run(
     screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
     chosen = {name: value for name, value in ctx.params.items() if name not in _HARMLESS and value is not None}
     key = digest_of(chosen | {"weights": bench.identity})
+    if cluster is not None:
+        rules = Batch(key, force, limit, strip=strip_metadata, looks=looks)
+        plan = distributed.plan_of(wish, given, (device, precision), rules, str(output))
+        if dry_run:
+            show_plans(distributed.jobs(items, layout, plan), bench, plan.batch.read)
+        else:
+            distributed.run(distributed.jobs(items, layout, plan), plan, cluster, workers, as_json=as_json)
+        return
     if not force:
         journals.refuse(existing, key)
     batch = Batch(

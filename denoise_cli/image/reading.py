@@ -58,8 +58,8 @@ def fetch(path: str | Path, max_pixels: int = MAX_PIXELS) -> bytes:
             start = file.read(_HEADER)
             if start and format_in(start) is None:
                 raise _no_image(str(path))
-            most = _HEADER + _FILE_BYTES + _PIXEL_BYTES * max_pixels
-            data = start + file.read(most)
+            most = most_bytes(max_pixels)
+            data = start + file.read(most + 1 - len(start))
         if len(data) > most:
             raise InputError(f"{path} has more than {most:,} bytes.", "Where that is no mistake, raise --max-pixels.")
         return data
@@ -73,6 +73,11 @@ def fetch(path: str | Path, max_pixels: int = MAX_PIXELS) -> bytes:
         raise InputError(f"{path} does not fit into memory.", "Make it smaller, or free some memory.") from error
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def most_bytes(max_pixels: int) -> int:
+    """The size of the largest file that may hold an image of ``max_pixels``."""
+    return _HEADER + _FILE_BYTES + _PIXEL_BYTES * max_pixels
 
 
 def _neighbour(place: Path) -> str:

@@ -1,7 +1,6 @@
 """Many files as one job: what is done already is skipped, what is written is noted first, nothing is overwritten."""
 
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,13 +8,13 @@ from typing import Any
 
 from denoise_cli.device import peak_memory
 from denoise_cli.errors import ExistsError
-from denoise_cli.files import write_atomically
-from denoise_cli.image import MAX_PIXELS, Image, decode_frames, encode, encode_frames, fetch, format_of
+from denoise_cli.image import MAX_PIXELS, Image, decode_frames, encode, encode_frames, format_of
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import AGAIN, Journals, digest
 from denoise_cli.inference.looks import Looks
 from denoise_cli.inference.outputs import Layout
 from denoise_cli.inference.pipeline import Job, Loaded, Result, process
+from denoise_cli.inference.store import Disk, Store
 from denoise_cli.inference.workbench import Workbench
 
 
@@ -58,13 +57,23 @@ class Batch:
     to_stdout: Callable[[Sequence[Image]], None] | None = None  # takes the result of a job without paths
     looks: Looks = Looks()  # noqa: RUF009  (immutable)
     compare: Callable[[Image, Sequence[Image]], Image] | None = None  # a picture of the image before and after
+    store: Store = Disk()  # noqa: RUF009  (immutable)
 
     def run(self, jobs: Iterable[Job], bench: Workbench) -> Iterator[Result]:
         """Do every job; see ``process``."""
-        for result in process(jobs, bench, self.read, self.write, self.looks):
+        for result in process(self._tidied(jobs), bench, self.read, self.write, self.looks):
             if result.error is not None and result.job.journal is not None:
                 result.job.journal.add_failure(record(result))
             yield result
+
+    def _tidied(self, jobs: Iterable[Job]) -> Iterator[Job]:
+        """The jobs, each once its folders hold nothing that an earlier run was killed over."""
+        tidied = set[Path]()
+        for job in jobs:
+            for folder in {path.parent for path in job.paths} - tidied:
+                self.store.tidy(folder)
+                tidied.add(folder)
+            yield job
 
     def read(self, job: Job) -> Loaded | None:
         """The input of ``job``, or None where its results are there already.
@@ -72,11 +81,11 @@ class Batch:
         Raises ``InputError``, and ``ExistsError`` where there is another file than this job would write.
         """
         path = job.item.path
-        data = self.stdin if path is None else fetch(path, self.max_pixels)
+        data = self.stdin if path is None else self.store.fetch(job.item.name, self.max_pixels)
         content, ours = digest(data), frozenset[Path]()
-        compared = job.comparison is not None and job.comparison.exists()
+        compared = job.comparison is not None and self.store.exists(job.comparison)
         if not self.force:
-            there = [path for path in job.paths if os.path.lexists(path)]
+            there = [path for path in job.paths if self.store.exists(path)]
             made = [path for path in there if self._is_done(job, path, content)]
             if job.paths and len(made) == len(job.paths) and (compared or job.comparison is None):
                 return None
@@ -100,7 +109,7 @@ class Batch:
             sheet = encode(
                 self.compare(loaded.frames[0], [frames[0] for frames in pictures]), format_of(job.comparison)
             )
-            write_atomically(job.comparison, sheet, force=self.force)
+            self.store.write(job.comparison, sheet, force=self.force)
         if not job.paths:
             assert self.to_stdout is not None
             self.to_stdout(pictures[0])
@@ -111,7 +120,7 @@ class Batch:
             job.journal.add(record(result), self.settings, loaded.content, made)
         for path, data in files.items():
             try:
-                write_atomically(path, data, force=self.force or path in loaded.ours)
+                self.store.write(path, data, force=self.force or path in loaded.ours)
             except ExistsError:
                 if not self._is_done(job, path, loaded.content):  # else another process was faster
                     raise

@@ -3,7 +3,7 @@
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -32,6 +32,9 @@ class Item(NamedTuple):
     def path(self) -> Path | None:
         """Where it is; None for stdin."""
         return None if self.name == STREAM else Path(self.name)
+
+
+Elsewhere = Callable[[str], Iterable[Item]]
 
 
 @dataclass(frozen=True)
@@ -66,17 +69,28 @@ class Gathered:
     earlier: list[str]
 
 
-def gather(words: Sequence[str], output: Path | None = None, listed: Sequence[str] = ()) -> Gathered:
+def is_url(word: str) -> bool:
+    """Whether ``word`` names something on another file system, such as ``s3://bucket/folder``."""
+    return "://" in word
+
+
+def gather(
+    words: Sequence[str],
+    output: Path | None = None,
+    listed: Sequence[str] = (),
+    elsewhere: Elsewhere | None = None,
+) -> Gathered:
     """The files behind ``words``: files, folders (their whole tree), globs, ``@list.txt``, ``-``; and those ``listed``.
 
     A list holds a path a line, or paths with a zero byte between them; its relative paths keep their folders in the
     output. In folders and globs, hidden files, what lies in the folder ``output``, and ``NAME-denoised`` beside
-    ``NAME`` are left out. A file that does not exist is listed all the same, so that it fails by itself and not the
-    others. Raises ``InputError`` where a folder has no images or cannot be listed, a glob has no files or a list cannot
-    be read, and ``UsageError`` where stdin is named twice.
+    ``NAME`` are left out. What is behind a URL is told by ``elsewhere``. A file that does not exist is listed all the
+    same, so that it fails by itself and not the others. Raises ``InputError`` where a folder has no images or cannot be
+    listed, a glob has no files or a list cannot be read, and ``UsageError`` where stdin is named twice, or a URL
+    without ``elsewhere``.
     """
-    found = dict.fromkeys(item for word in words for item in _expand(word))
-    found |= dict.fromkeys(item for word in listed for item in _expand(word, in_list=True))
+    found = dict.fromkeys(item for word in words for item in _expand(word, elsewhere))
+    found |= dict.fromkeys(item for word in listed for item in _expand(word, elsewhere, in_list=True))
     if sum(item.path is None for item in found) > 1 or list(words).count(STREAM) > 1:
         raise UsageError("stdin is named twice.", "It holds a single image.")
     named, inside = set(words), _Inside(output)
@@ -140,11 +154,15 @@ class _Inside:
         return self._known[key]
 
 
-def _expand(word: str, *, in_list: bool = False) -> Iterable[Item]:
+def _expand(word: str, elsewhere: Elsewhere | None, *, in_list: bool = False) -> Iterable[Item]:
     if word == STREAM:
         return [Item(STREAM, "stdin.png")]
+    if is_url(word) and not Path(word).exists():
+        if elsewhere is None:
+            raise UsageError(f"{word!r} is on another file system.", "Those are read with --cluster.")
+        return elsewhere(word)
     if word.startswith("@") and not in_list and not Path(word).exists():
-        return [item for line in read_list(Path(word[1:])) for item in _expand(line, in_list=True)]
+        return [item for line in read_list(Path(word[1:])) for item in _expand(line, elsewhere, in_list=True)]
     path = Path(word)
     if path.is_dir():
         found = list(_tree(str(path)))

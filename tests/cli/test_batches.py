@@ -1,6 +1,7 @@
 """The same command again: what is done is skipped, what is missing is done, nothing is overwritten."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -177,3 +178,18 @@ def test_every_frame_is_denoised_and_metadata_can_be_left_out() -> None:
     with Pillow.open("bare/noted.jpg") as seen:
         assert 0x010F not in seen.getexif()
     assert main(["run", "photos/a.tif", "-o", "one.jpg", "-m", "median"]) == 4
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such locks")
+@pytest.mark.parametrize("done", [False, True])
+def test_what_a_kill_has_left_is_swept_by_the_next_run(done: bool) -> None:
+    if done:
+        assert main(RUN) == 0
+    left = [Path("out/.a.png.7.0a1b2c3d.part"), Path("out/sub/.c.png.7.0a1b2c3d.part")]
+    for part in left:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        part.touch()
+        os.utime(part, (0, 0))
+    assert main([*RUN, "--dry-run"]) == 0 and all(part.exists() for part in left)
+    assert main(RUN) == 0
+    assert sorted(contents(Path("out"))) == ["a.png", "b.png", "sub/c.png"]
