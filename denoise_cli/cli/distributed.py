@@ -1,7 +1,10 @@
 """``denoise run --cluster``: the same job, done by many workers."""
 
+import io
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +67,13 @@ def run(jobs: "Sequence[Job]", plan: "cluster.Plan", address: str, workers: int 
     from denoise_cli.inference import cluster
 
     tally = outcomes.Tally(len(jobs))
-    with cluster.connected(address, workers) as room, screen.progress("denoising", len(jobs)) as bar:
+    aside = io.StringIO() if screen.quiet() else sys.stderr
+    screen.out().file = sys.stdout
+    with (
+        redirect_stdout(aside),  # Ray tells of dead workers on stdout
+        cluster.connected(address, workers) as room,
+        screen.progress("denoising", len(jobs)) as bar,
+    ):
         for result, record in cluster.run(jobs, plan, workers or room, bar.say):
             tally.add(result, bar)
             if as_json:

@@ -93,7 +93,7 @@ def run(
     weights: Annotated[Path | None, typer.Option(help="A weights file of your own, from `denoise train`.")] = None,
     settings: flags.Settings = None,
     format: Annotated[
-        str | None, typer.Option(help="png, jpeg, tiff, webp, gif, bmp or ppm; by default the input's.")
+        str | None, typer.Option(help="png, jpeg, tiff, webp, gif, bmp, ppm or exr; by default the input's.")
     ] = None,
     strip_metadata: Annotated[
         bool, typer.Option("--strip-metadata", help="Leave EXIF, XMP, comments and texts out of the results.")

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.float32]  # (C, H, W), C is 1 or 3, nominally in [0, 1]
 
-FORMATS: Final = ("png", "jpeg", "tiff", "webp", "gif", "bmp", "ppm")
+CORE: Final = ("png", "jpeg", "tiff", "webp", "gif", "bmp", "ppm")
+FORMATS: Final = (*CORE, "exr", "dicom")  # the last two take an extra
 
 SUFFIXES: Final = {
     ".png": "png",
@@ -29,6 +30,8 @@ SUFFIXES: Final = {
     ".ppm": "ppm",
     ".pgm": "ppm",
     ".pnm": "ppm",
+    ".exr": "exr",
+    ".dcm": "dicom",
 }
 
 
@@ -64,6 +67,7 @@ class Source:
     offset: float = 0.0
     milliseconds: float = 0.0  # that a frame of an animation is shown
     loops: int | None = None  # how often an animation is shown, 0: for ever; None where the file does not say
+    native: Any = None  # what only files of its own format hold: see ``exr`` and ``dicom``
     warnings: tuple[str, ...] = ()  # what reading had to change or leave out, in sentences
 
 
@@ -125,9 +129,18 @@ class Image:
         return Image(self.pixels[:, rows, columns], replace(self.source, alpha=alpha))
 
     def stripped(self) -> Image:
-        """The same image without EXIF, XMP, comments and texts; what its colours and size depend on stays."""
+        """The same image without EXIF, XMP, comments and texts; what its colours and size depend on stays.
+
+        Raises InputError for a DICOM image, where that would not be what it takes to hide a patient's name.
+        """
+        if self.source.format == "dicom":
+            raise InputError(
+                f"{self.source.name} is a DICOM image, which --strip-metadata does not make anonymous.",
+                "Use a tool for that, or write it as PNG or TIFF without --strip-metadata: these hold none of it.",
+            )
         chunks = tuple(chunk for chunk in self.source.chunks if chunk[0] not in TEXTS)
-        return replace(self, source=replace(self.source, exif=b"", xmp=b"", comment=b"", chunks=chunks))
+        native = None if self.source.native is None else self.source.native.stripped()
+        return replace(self, source=replace(self.source, exif=b"", xmp=b"", comment=b"", chunks=chunks, native=native))
 
 
 def is_image(path: str | Path) -> bool:

@@ -9,23 +9,28 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from denoise_cli.errors import DenoiseError, InputError
 from denoise_cli.image import exif, png
+from denoise_cli.image.dicom import decode_dicom
+from denoise_cli.image.exr import decode_exr
+from denoise_cli.image.netpbm import decode_ppm
 from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import Image, Jpeg, Source
 from denoise_cli.image.rasters import Raster, check_size, left_out, opened_by_pillow, planes
 from denoise_cli.image.scientific import decode_tiff
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    pass
 
 MAX_PIXELS = 200_000_000  # the largest telephone cameras make 16320 x 12240
-_HEADER = 32  # bytes that tell the format
+_HEADER = 132  # bytes that tell the format
 _PIXEL_BYTES, _FILE_BYTES = 16, 1 << 26  # bytes that a pixel takes at most, and all that a file holds besides
 
 _MAGIC = (
+    (re.compile(rb".{128}DICM", re.DOTALL), "dicom"),
+    (re.compile(rb"v/1\x01"), "exr"),
     (re.compile(rb"\x89PNG\r\n\x1a\n"), "png"),
     (re.compile(rb"\xff\xd8\xff"), "jpeg"),
     (re.compile(rb"II[*+]\0|MM\0[*+]"), "tiff"),
@@ -34,7 +39,7 @@ _MAGIC = (
     (re.compile(rb"BM"), "bmp"),
     (re.compile(rb"P[1-6][\s#]"), "ppm"),
 )
-_READABLE = "PNG, JPEG, TIFF, WebP, GIF, BMP, PPM and PGM"
+_READABLE = "PNG, JPEG, TIFF, WebP, GIF, BMP, PPM, PGM, EXR and DICOM"
 
 
 def read(path: str | Path, max_pixels: int = MAX_PIXELS) -> Image:
@@ -300,46 +305,6 @@ def _decode_bmp(data: bytes, name: str, max_pixels: int, every: bool) -> Iterato
     yield Image(planes(raster.colour), picture.source("bmp", raster))
 
 
-_BLANK = rb"(?:\s|#[^\n]*\n)+"
-_PPM_HEADER = re.compile(rb"P([2356])" + 3 * (_BLANK + rb"(\d+)") + rb"(?:#[^\n]*\n)?\s")
-_PBM_HEADER = re.compile(rb"P([14])" + 2 * (_BLANK + rb"(\d+)") + rb"(?:#[^\n]*\n)?\s")
-
-
-def _decode_ppm(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
-    """Netpbm's formats; Pillow would cut 16-bit colour to 8 bits."""
-    import numpy as np
-
-    header = _PPM_HEADER.match(data) or _PBM_HEADER.match(data)
-    if header is None:
-        raise ValueError("its header is damaged or truncated")
-    kind, width, height, *rest = (int(number) for number in header.groups())
-    largest = rest[0] if rest else 1
-    check_size(name, width, height, max_pixels)
-    if not 1 <= largest <= 65535:
-        raise ValueError(f"its largest value is {largest}, not 1 to 65535")
-    count = 3 if kind in (3, 6) else 1
-    body = data[header.end() :]
-    if kind == 4:
-        raw: NDArray[Any] = np.unpackbits(np.frombuffer(body, np.uint8)[: height * ((width + 7) // 8)])
-        samples = raw.reshape(-1, 8 * ((width + 7) // 8))[:, :width]
-    elif kind > 4:
-        wide = np.dtype(">u2" if largest > 255 else "u1")
-        samples = np.frombuffer(body[: len(body) // wide.itemsize * wide.itemsize], wide)[: height * width * count]
-    else:
-        text = re.sub(rb"#[^\n]*", b"", body)
-        samples = np.array(list(re.sub(rb"\s", b"", text)) if kind == 1 else text.split(), np.int64)
-        samples = (samples - ord("0") if kind == 1 else samples)[: height * width * count]
-    if samples.size < height * width * count:
-        raise ValueError(f"it is truncated: {samples.size} samples of {height * width * count}")
-    if int(samples.max()) > largest or int(samples.min()) < 0:
-        raise ValueError(f"a sample is beyond the largest value, {largest}")
-    samples = samples.reshape(height, width, count)
-    if kind in (1, 4):
-        samples = 1 - samples  # 1 is black
-    mode = "1" if kind in (1, 4) else "RGB" if count == 3 else "L"
-    yield Image(planes(samples, largest), Source(name, "ppm", mode, 16 if largest > 255 else 8))
-
-
 _DECODERS: dict[str, Callable[[bytes, str, int, bool], Iterator[Image]]] = {
     "png": _decode_png,
     "jpeg": _decode_jpeg,
@@ -347,5 +312,7 @@ _DECODERS: dict[str, Callable[[bytes, str, int, bool], Iterator[Image]]] = {
     "webp": _decode_webp,
     "gif": _decode_gif,
     "bmp": _decode_bmp,
-    "ppm": _decode_ppm,
+    "ppm": decode_ppm,
+    "exr": decode_exr,
+    "dicom": decode_dicom,
 }

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from denoise_cli.errors import OutputError, UsageError, did_you_mean
 from denoise_cli.files import write_atomically
-from denoise_cli.image import animation, exif, png, tiff
+from denoise_cli.image import animation, dicom, exif, exr, png, tiff
 from denoise_cli.image.picture import FORMATS, Image, format_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_DEEPEST = {"png": 16, "tiff": 32, "ppm": 16}  # bits of a sample; 8 in other formats
+_DEEPEST = {"png": 16, "tiff": 32, "ppm": 16, "exr": 32}  # bits of a sample; 8 in other formats
 _LOSSY = {"quality": 95, "subsampling": 0}  # where the source does not say how
 
 _BAND = 1 << 20  # pixels that are rounded at once
@@ -52,10 +52,13 @@ def encode_frames(images: Sequence[Image], format: str | None = None) -> bytes:
     wrong = sum(int(image.pixels.size - np.isfinite(image.pixels).sum()) for image in images)
     if wrong:
         raise OutputError(f"{first.source.name}: {wrong} pixels to be written are not finite.", "Try another model.")
+    if format == "dicom":
+        return dicom.encode_dicom(images)
     if len(images) > 1:
         _check_frames(images, format)
     deepest = 8 if len(images) > 1 and format == "png" else _DEEPEST.get(format, 8)
-    samples = [to_samples(image, min(image.source.depth, deepest), _alpha(image, format)) for image in images]
+    depths = [32 if format == "exr" else min(image.source.depth, deepest) for image in images]
+    samples = [to_samples(image, depth, _alpha(image, format)) for image, depth in zip(images, depths, strict=True)]
     try:
         if format == "tiff":
             return _tiff(images, samples)
@@ -64,6 +67,8 @@ def encode_frames(images: Sequence[Image], format: str | None = None) -> bytes:
             return animation.pack(samples, sources, format, icc=_profile(first), chunks=_png_chunks(first))
         if format == "png":
             return png.pack(samples[0], _png_chunks(first))
+        if format == "exr":
+            return exr.encode_exr(first, samples[0])
         if format == "ppm":
             return _ppm(samples[0])
         if format == "bmp" and samples[0].shape[2] in (2, 4):

@@ -16,7 +16,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from denoise_cli.errors import DenoiseError, InputError, OutputError, UsageError
-from denoise_cli.image import FORMATS, Image, Source, decode, encode, is_image, load_opencv, png, read, write
+from denoise_cli.image import CORE, Image, Source, decode, encode, is_image, load_opencv, png, read, write
 
 
 def made(format: str, depth: int = 8, channels: int = 3) -> bytes:
@@ -38,7 +38,7 @@ def tifffile_file(kind: Any) -> bytes:
 
 
 WHOLE = {
-    **{f"{format}-8": made(format) for format in FORMATS},
+    **{f"{format}-8": made(format) for format in CORE},
     **{f"{format}-16": made(format, 16) for format in ("png", "tiff", "ppm")},
     "tiff-32": made("tiff", 32),
     "gif-animated": pillow_file("GIF", save_all=True, append_images=[Pillow.new("RGB", (20, 24), "red")]),
@@ -111,7 +111,7 @@ def test_empty() -> None:
         decode(b"", "a.png")
 
 
-@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("format", CORE)
 def test_too_many_pixels(format: str) -> None:
     data = made(format)
     assert decode(data, "a", max_pixels=480).width == 20
