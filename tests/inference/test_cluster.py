@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from denoise_cli.inference.journal import NAME
 
 Caught = pytest.CaptureFixture[str]
 COUNT = 12
+LONGEST = 300
 MEDIAN = ["run", "photos", "-m", "median"]
 WHERE = os.environ.get("DENOISE_RAY", "local")  # a cluster that runs already may be named
 
@@ -56,19 +58,29 @@ def contents(folder: str) -> dict[str, bytes]:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGKILL")
-@pytest.mark.filterwarnings("default")  # those of Ray are its own
-def test_workers_that_die(monkeypatch: pytest.MonkeyPatch, capsys: Caught) -> None:
-    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'denoise-cli[cluster]'")
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    monkeypatch.setattr(store, "Remote", Deadly)
-    code = main([*MEDIAN, "-o", "out", "--cluster", WHERE, "--workers", "2", "--json"])
-    out, err = capsys.readouterr()
-    if code == 6 and "timed out during startup" in err:
+def test_workers_that_die(capsys: Caught) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'denoise-cli[cluster]'")
+    argv = [*MEDIAN, "-o", "out", "--cluster", WHERE, "--workers", "2", "--json"]
+    with subprocess.Popen(
+        [sys.executable, __file__, *argv],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        try:
+            out, err = process.communicate(timeout=LONGEST)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            if list(Path().glob("*.died")):
+                raise
+            pytest.skip(f"on this machine Ray has not begun to work within {LONGEST} seconds")
+    if process.returncode == 6 and "timed out during startup" in err:
         pytest.skip("Ray gives itself 30 seconds to start, which this machine does not keep at present")
-    assert code == 0, err
+    assert process.returncode == 0, err
     records = [json.loads(line) for line in out.splitlines()]
     assert sorted(record["input"] for record in records) == sorted(map(str, Path("photos").rglob("*.png")))
-    assert all(record["error"] is None and record["noise"] for record in records)
+    assert all(record["error"] is None for record in records)
     assert err.count("its worker died, another does it") == 3 == len(list(Path().glob("*.died")))
     assert len({record["worker"] for record in records}) >= 2
     assert main([*MEDIAN, "-o", "alone"]) == 0
@@ -127,3 +139,8 @@ def test_a_dry_run_needs_no_ray(monkeypatch: pytest.MonkeyPatch, capsys: Caught)
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*MEDIAN, "-o", "out", "--cluster", "local", "--dry-run"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == COUNT and not Path("out").exists()
+
+
+if __name__ == "__main__":  # in a process of its own, whose workers get ``Deadly`` by value
+    vars(store)["Remote"] = Deadly
+    sys.exit(main(sys.argv[1:]))

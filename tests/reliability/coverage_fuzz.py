@@ -8,6 +8,7 @@ was counted as JSON; exit code 1 where anything was wrong, with the inputs kept 
 """
 
 import importlib
+import importlib.util
 import json
 import re
 import resource
@@ -64,7 +65,12 @@ def seeds() -> list[bytes]:
     """The files that mutation begins with; imported late, so that decoders are instrumented before."""
     import fuzz
 
-    return fuzz.seeds()
+    from denoise_cli import image
+
+    found = fuzz.seeds()
+    if importlib.util.find_spec("OpenEXR"):
+        found.append(image.encode(image.decode(found[0], "seed"), "exr"))
+    return found
 
 
 def child(arguments: list[str]) -> None:
