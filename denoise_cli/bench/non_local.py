@@ -1,6 +1,7 @@
 """What block matching is worth: BM3D beside its published figures, and nets alternated with a non-local filter."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -25,6 +26,7 @@ PUBLISHED = {  # of BM3D and CBM3D, dB; from the tables of FFDNet (Zhang et al.,
 }
 LEVELS = {BM3D: {BSD68: (15, 25, 50), SET12: (30, 50, 75), CBSD68: (15, 25, 50)}}
 _NETS = {SET12: (30, 50, 75), BSD68: (30, 50, 75), STRUCTURED: (30, 50, 75)}
+_TIMED_SIDE, _ROUNDS = 512, 3
 _HEAD = """\
 # Non-local filters
 
@@ -106,9 +108,40 @@ def measure(case: Case, data: Path, runs: Path, device: torch.device) -> Score:
     return Score(case, tuple(figures))
 
 
-def page(scores: Sequence[Score]) -> str:
-    """The scores as a page of Markdown."""
+def pace(runs: Path, kept: bool) -> float | None:
+    """Seconds of the processor, all threads together, that BM3D takes for a megapixel in gray: the fastest of some.
+
+    Kept below ``runs`` as scores are; ``None`` where it was not measured and may not be now.
+    """
+    path = runs / f"{BM3D}-pace-{_TIMED_SIDE}.json"
+    if path.exists():
+        return float(json.loads(path.read_text(encoding="utf-8")))
+    if kept:
+        return None
+    card = methods.find(BM3D)
+    denoiser, options = without_weights(card), replace(card.options, sigma=25.0)
+    noise = torch.randn((1, 1, _TIMED_SIDE, _TIMED_SIDE), generator=torch.Generator().manual_seed(0))
+    noisy = 0.5 + 25 / 255 * noise  # a flat image: all blocks are alike, so that no group is cut short
+    fastest = float("inf")
+    with torch.inference_mode():
+        for _ in range(_ROUNDS):
+            began = time.process_time()
+            denoiser.denoise(noisy, options)
+            fastest = min(fastest, time.process_time() - began)
+    seconds = 1e6 * fastest / noisy.numel()
+    write_atomically(path, json.dumps(seconds).encode(), force=True)
+    return seconds
+
+
+def page(scores: Sequence[Score], seconds: float | None = None) -> str:
+    """The scores as a page of Markdown; ``seconds`` are those of BM3D for a megapixel."""
     lines = [_HEAD, "", "## BM3D", "", *_bm3d(scores), "", _PUBLISHED, ""]
+    if seconds is not None:
+        lines += [
+            f"In gray a megapixel takes {seconds:.1f} seconds of the processor, all threads together: the fastest of "
+            f"{_ROUNDS}, on a flat image of {_TIMED_SIDE}x{_TIMED_SIDE} pixels with noise of sigma 25.",
+            "",
+        ]
     nets = dict.fromkeys(score.case.model for score in scores if score.case.model != BM3D)
     lines += [_NETS_HEAD, ""] if nets else []
     for model in nets:

@@ -305,7 +305,8 @@ def non_local(
         figures = ", ".join(f"{figure:.3f}" for figure in score.psnr_db)
         screen.say(f"{case.model} {case.images} {case.level}: {figures} dB")
         scores.append(score)
-    _write_page(study.page(scores), output)
+    timed = any(case.model == study.BM3D for case in chosen) and where.type == "cpu"
+    _write_page(study.page(scores, study.pace(runs, kept) if timed else None), output)
 
 
 @bench.command("speed")

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from denoise_cli import checkpoint, methods, shelf
+from denoise_cli.bench import non_local
 from denoise_cli.bench.non_local import BM3D, Case, Score, cases, page
 from denoise_cli.bench.protocol import BSD68, CBSD68, SET12, STRUCTURED, Trial, run_trial
 from denoise_cli.cli.app import main
@@ -21,6 +22,7 @@ from denoise_cli.inference.workbench import Wish, Workbench
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a small Set12 and BSD68, and a shelf with an untrained DnCNN for gray images."""
     monkeypatch.setenv("DENOISE_WEIGHTS", str(tmp_path / "shelf"))
+    monkeypatch.setattr(non_local, "_TIMED_SIDE", 16)
     card = methods.find("dncnn")
     config = replace(card.config, depth=3, features=4, channels=1)
     torch.manual_seed(0)
@@ -50,6 +52,7 @@ def test_scores_are_measured_once(here: Path, capsys: pytest.CaptureFixture[str]
     text = (here / "page.md").read_text()
     assert "| set12 | 50 | " in text and "`nn3d:dncnn.tiny`:" in text and "| 26.70 |" in text
     assert sorted(path.name for path in (here / "runs").iterdir()) == [
+        "bm3d-pace-16.json",
         "bm3d-set12-50.json",
         f"dncnn.tiny-{shelf.find('dncnn.tiny').sha256[:8]}-set12-50.json",
     ]
@@ -71,6 +74,14 @@ def test_the_page() -> None:
     text = page(scores)
     assert "| bsd68-gray | 25 | 28.50 | 28.57 | -0.07 |" in text
     assert "| set12 | 50 | 27.00 | 27.05 | 27.10 | 27.12 | +0.12 |" in text
+
+
+def test_the_pace_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(non_local, "_TIMED_SIDE", 16)
+    assert non_local.pace(tmp_path, kept=True) is None
+    seconds = non_local.pace(tmp_path, kept=False)
+    assert seconds is not None and seconds > 0 and non_local.pace(tmp_path, kept=True) == seconds
+    assert f"takes {seconds:.1f} seconds" in page([], seconds)
 
 
 def test_the_structured_samples_are_gray(tmp_path: Path) -> None:
