@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
-from denoise_cli import shelf
+from denoise_cli import methods, shelf
 from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image
 from denoise_cli.layers.impulses import find_impulses, salt_and_pepper
@@ -23,6 +23,7 @@ LIGHT = "poisson-gaussian"  # noise that grows with the light
 KINDS = (IMPULSES, MIXED, JPEG, CAMERA, LIGHT, GAUSSIAN)  # of weights; gaussian ones are for any other noise, or none
 _LOOKED_AT, _BANDS = 1 << 22, 16  # pixels of an image that are looked at, in so many bands
 _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
+_LEAST_TOLD = 10 / 255  # sigma below which its error weighs: a fine texture passes for noise, black hides it
 _LEAST_BESIDE = 4 / 255  # sigma from which noise beside impulses is worth removing
 
 
@@ -100,7 +101,8 @@ def _sampled(noisy: torch.Tensor) -> torch.Tensor:
 
 def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.Entry:
     """The best of ``entries`` for the first kind of noise in what was seen that there are any for: those that learnt
-    such strong noise first, then those for as many channels, then in their order.
+    such strong noise first, then, where there is little noise, those that need not be told how much, then those for as
+    many channels, then in their order.
 
     Raises ``WeightsError`` where none suit.
     """
@@ -110,7 +112,17 @@ def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.E
             f"No weights here are for {seen.suits} and do what was asked.",
             "Name a model that needs none (median, nlm, impulse), or see `denoise models`.",
         )
-    return min(able, key=lambda entry: (not _learnt(entry, seen), entry.channels != channels))  # the first of equals
+    little = seen.sigma < _LEAST_TOLD
+
+    def rank(entry: shelf.Entry) -> tuple[bool, ...]:
+        return not _learnt(entry, seen), little and _is_told(entry), entry.channels != channels
+
+    return min(able, key=rank)  # the first of equals
+
+
+def _is_told(entry: shelf.Entry) -> bool:
+    """Whether the net goes by a noise level that is measured, and so by an error of it."""
+    return entry.model in methods.names() and methods.find(entry.model).takes_map
 
 
 def _learnt(entry: shelf.Entry, seen: Look) -> bool:

@@ -114,6 +114,13 @@ def test_weights_that_learnt_such_strong_noise_come_first() -> None:
         assert choose(Look(0.0, sigma / 255), channels, entries).name == name
 
 
+def test_a_net_that_is_told_the_level_is_for_noise_that_can_be_measured() -> None:
+    entries = [entry("ffdnet.color", GAUSSIAN, 3), entry("dncnn.color-blind", GAUSSIAN, 3, "gaussian:0..55")]
+    chosen = [choose(Look(0.0, sigma / 255), 3, entries).name for sigma in (0, 5, 20, 60)]
+    assert chosen == ["dncnn.color-blind", "dncnn.color-blind", "ffdnet.color", "ffdnet.color"]
+    assert choose(Look(0.0, 0.0), 3, entries[:1]).name == "ffdnet.color"
+
+
 def test_particular_noise_takes_weights_for_it_where_there_are_any() -> None:
     photo = entry("dt.photo", "jpeg, mixed", 3, "0.5*gaussian:0..75 + 0.5*jpeg:10..90")
     plain = [entry("a.1", GAUSSIAN, 3), entry("c.1", IMPULSES, 3)]
