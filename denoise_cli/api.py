@@ -116,7 +116,7 @@ def denoise(
         return result
     if isinstance(image, str | PathLike):
         return to_array(clean)
-    return to_array(clean).reshape(*clean.pixels.shape[1:], *image.shape[2:]).astype(image.dtype, copy=False)
+    return to_array(clean).reshape(*clean.samples.shape[1:], *image.shape[2:]).astype(image.dtype, copy=False)
 
 
 @lru_cache(_KEPT)

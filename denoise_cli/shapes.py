@@ -36,6 +36,11 @@ def _inside(places: Tensor, side: int, kind: str) -> Tensor:
     return torch.where(around < side, around, 2 * (side - 1) - around)
 
 
+def to_unit(image: Tensor) -> Tensor:
+    """``image`` in [0, 1], float32: that of 8 bits as shares of 255, any other as it is."""
+    return image.float().div_(255) if image.dtype == torch.uint8 else image
+
+
 def to_channels(image: Tensor, channels: int | None) -> Tensor:
     """``image`` (N, C, H, W) as a net with ``channels`` inputs takes it.
 

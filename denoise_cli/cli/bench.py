@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from denoise_cli.cli import flags, knobs, screen
+from denoise_cli.cli import bench_resources, flags, knobs, screen
 
 if TYPE_CHECKING:
     from denoise_cli.bench.study import Scored, Study
@@ -309,37 +309,8 @@ def non_local(
     _write_page(study.page(scores, study.pace(runs, kept) if timed else None), output)
 
 
-@bench.command("speed")
-def speed(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Nets by the first word, such as dt; all by default.")
-    ] = None,
-    side: Annotated[int, typer.Option(help="Of the image, pixels.", min=16)] = 512,
-    repeats: Annotated[int, typer.Option(help="The fastest of so many counts.", min=1)] = 3,
-    quiet: flags.Quiet = False,
-) -> None:
-    """Time nets on this processor, one way beside the other, as a Markdown table.
-
-    Example: `OMP_NUM_THREADS=1 denoise bench speed dncnn --side 512`
-    """
-    import torch
-
-    from denoise_cli import device as devices
-    from denoise_cli.bench.speed import NETS, matrix_rate, table, timed
-    from denoise_cli.errors import UsageError
-
-    chosen = [net for net in NETS if not names or net.replace(",", " ").split()[0] in names]
-    if not chosen:
-        raise UsageError(f"No net is called {(names or ['?'])[0]!r}.", f"Known: {'; '.join(NETS)}.")
-    devices.keep_memory()
-    dtype = devices.fast_dtype(torch.device("cpu"))
-    rate = matrix_rate(dtype, repeats)
-    found = []
-    for net in chosen:
-        for row in timed(net, side, dtype, repeats):
-            screen.say(f"{row.net}, {row.way}: {row.seconds:.2f} s a megapixel")
-            found.append(row)
-    screen.emit(table(found, rate, dtype).rstrip("\n"))
+bench.command("speed")(bench_resources.speed)
+bench.command("memory")(bench_resources.memory)
 
 
 def _write_page(page: str, output: Path | None) -> None:

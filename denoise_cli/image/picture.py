@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Pixels = NDArray[np.float32]  # (C, H, W), C is 1 or 3, nominally in [0, 1]
+    Samples = NDArray[np.float32] | NDArray[np.uint8]  # the same, or shares of 255
 
 CORE: Final = ("png", "jpeg", "tiff", "webp", "gif", "bmp", "ppm")
 FORMATS: Final = (*CORE, "exr", "dicom")  # the last two take an extra
@@ -85,36 +86,50 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Image:
-    """Pixels with the source that they came from."""
+    """Pixels with the source that they came from.
 
-    pixels: Pixels  # (C, H, W) float32, C is 1 or 3, in [0, 1], upright
+    What was read from 8 bits is kept in 8 bits, which is a quarter of the memory, and is exact.
+    """
+
+    samples: Samples  # (C, H, W), C is 1 or 3, upright: float32 in [0, 1], or uint8, shares of 255
     source: Source
 
     def __post_init__(self) -> None:
-        shape = self.pixels.shape
-        assert self.pixels.dtype == "float32", f"pixels are {self.pixels.dtype}, not float32"
+        shape = self.samples.shape
+        assert self.samples.dtype in ("float32", "uint8"), f"pixels are {self.samples.dtype}, not float32"
         assert len(shape) == 3 and shape[0] in (1, 3), f"pixels have the shape {shape}, not (1 or 3, H, W)"
         alpha = self.source.alpha
         assert alpha is None or alpha.shape == shape[1:], "the alpha plane has another size than the pixels"
 
     @property
+    def pixels(self) -> Pixels:
+        """(C, H, W) float32 in [0, 1]; made anew each time where they are kept in 8 bits."""
+        import numpy as np
+
+        if self.samples.dtype == np.float32:
+            return self.samples  # type: ignore[return-value]
+        pixels = self.samples.astype(np.float32)
+        pixels /= np.float32(255)
+        return pixels
+
+    @property
     def channels(self) -> int:
         """1 for gray, 3 for colour; the alpha plane does not count."""
-        return int(self.pixels.shape[0])
+        return int(self.samples.shape[0])
 
     @property
     def height(self) -> int:
         """Rows."""
-        return int(self.pixels.shape[1])
+        return int(self.samples.shape[1])
 
     @property
     def width(self) -> int:
         """Columns."""
-        return int(self.pixels.shape[2])
+        return int(self.samples.shape[2])
 
     def with_pixels(self, clean: Pixels) -> Image:
         """The same image with other pixels, (C, H, W) float32; alpha and metadata stay."""
-        return replace(self, pixels=clean)
+        return replace(self, samples=clean)
 
     def cut(self, box: Box) -> Image:
         """The part in ``box``, with all metadata. Raises InputError where it leaves the image."""
@@ -126,7 +141,7 @@ class Image:
             )
         rows, columns = slice(box.top, bottom), slice(box.left, right)
         alpha = None if self.source.alpha is None else self.source.alpha[rows, columns]
-        return Image(self.pixels[:, rows, columns], replace(self.source, alpha=alpha))
+        return Image(self.samples[:, rows, columns], replace(self.source, alpha=alpha))
 
     def stripped(self) -> Image:
         """The same image without EXIF, XMP, comments and texts; what its colours and size depend on stays.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL.Image import Image as PillowImage
 
-    from denoise_cli.image.picture import Pixels
+    from denoise_cli.image.picture import Samples
 
 
 class Raster(NamedTuple):
@@ -48,13 +48,16 @@ def check_size(name: str, width: int, height: int, max_pixels: int, frames: int 
         )
 
 
-def planes(colour: NDArray[Any], largest: float | None = None) -> Pixels:
-    """``colour`` (H, W, C) as pixels (C, H, W) in [0, 1].
+def planes(colour: NDArray[Any], largest: float | None = None) -> Samples:
+    """``colour`` (H, W, C) as samples (C, H, W) of an image: 8 bits as they are, others in [0, 1].
 
     Integers are divided by ``largest``, by default that of their type. Single precision holds every 16-bit value
     apart: rounding brings back the very number.
     """
     import numpy as np
+
+    if colour.dtype == np.uint8 and largest in (None, 255):
+        return np.array(colour.transpose(2, 0, 1), order="C")
 
     if largest is None:
         largest = float(np.iinfo(colour.dtype).max) if colour.dtype.kind == "u" else 1.0

@@ -155,14 +155,14 @@ def _upright(image: Image) -> Image:
         note = f"{source.name}: its EXIF is damaged ({error}) and was left out."
         return replace(image, source=replace(source, exif=b"", warnings=(*source.warnings, note)))
     if turned == 1:
-        return Image(image.pixels, source)
+        return Image(image.samples, source)
     source = replace(
         source,
         alpha=None if source.alpha is None else exif.upright(source.alpha, turned),
         dpi=source.dpi[::-1] if source.dpi and turned >= 5 else source.dpi,
         xmp=exif.reset_xmp(source.xmp),
     )
-    return Image(exif.upright(image.pixels, turned), source)
+    return Image(exif.upright(image.samples, turned), source)
 
 
 _PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")

@@ -16,6 +16,7 @@ from denoise_cli.image.picture import FORMATS, Image, format_of
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+_TYPES = {8: "uint8", 16: "uint16", 32: "float32"}  # of samples by their bits
 _DEEPEST = {"png": 16, "tiff": 32, "ppm": 16, "exr": 32}  # bits of a sample; 8 in other formats
 _LOSSY = {"quality": 95, "subsampling": 0}  # where the source does not say how
 
@@ -49,7 +50,9 @@ def encode_frames(images: Sequence[Image], format: str | None = None) -> bytes:
     format = format or first.source.format
     if format not in FORMATS:
         raise UsageError(f"There is no image format {format!r}.", did_you_mean(format, FORMATS))
-    wrong = sum(int(image.pixels.size - np.isfinite(image.pixels).sum()) for image in images)
+    # a sum that is finite spares the count, which takes memory
+    broken = [image.samples for image in images if not np.isfinite(image.samples.sum())]
+    wrong = sum(int(samples.size - np.isfinite(samples).sum()) for samples in broken)
     if wrong:
         raise OutputError(f"{first.source.name}: {wrong} pixels to be written are not finite.", "Try another model.")
     if format == "dicom":
@@ -128,31 +131,28 @@ def to_samples(image: Image, depth: int, alpha: NDArray[Any] | None) -> NDArray[
     """Pixels and alpha as (H, W, 1 to 4) of ``depth`` bits: uint8, uint16, or float32 in the range of the source."""
     import numpy as np
 
-    if depth == 32:
-        colour = image.pixels.astype(np.float64) * image.source.scale + image.source.offset
-        parts = [colour.transpose(1, 2, 0).astype(np.float32)]
-    else:
-        parts = [_rounded(image.pixels, depth).transpose(1, 2, 0)]
-    if alpha is not None:
-        share = alpha if alpha.dtype.kind == "f" else alpha / np.iinfo(alpha.dtype).max
-        plane = share.astype(np.float32) if depth == 32 else _rounded(share, depth)
-        parts.append((alpha if 8 * alpha.itemsize == depth else plane)[:, :, None])
-    return np.concatenate(parts, axis=2)
+    count, height, width = image.samples.shape
+    whole: NDArray[Any] = np.empty((height, width, count + (alpha is not None)), _TYPES[depth])
+    rows = max(1, _BAND // width)
+    for first in range(0, height, rows):  # by bands: of a large image, what is on the way would be larger still
+        band = slice(first, first + rows)
+        colour = _in_bits(image.samples[:, band], depth)
+        if depth == 32:
+            colour = colour.astype(np.float64) * image.source.scale + image.source.offset
+        whole[band, :, :count] = colour.transpose(1, 2, 0)
+        if alpha is not None:
+            whole[band, :, count] = _in_bits(alpha[band], depth)
+    return whole
 
 
-def _rounded(shares: NDArray[Any], depth: int) -> NDArray[Any]:
-    """``shares`` of 1, clipped to [0, 1], as the nearest integers of ``depth`` bits."""
+def _in_bits(samples: NDArray[Any], depth: int) -> NDArray[Any]:
+    """``samples``, shares of 1 or of the largest integer, as the nearest integers of ``depth`` bits; 32: as shares."""
     import numpy as np
 
-    top = np.float32(2**depth - 1)
-    whole: NDArray[Any] = np.empty(shares.shape, f"uint{depth}")
-    rows = max(1, _BAND // max(1, shares.shape[-1]))
-    for first in range(
-        0, shares.shape[-2], rows
-    ):  # by bands: of a large image, what is on the way would be larger still
-        band = (..., slice(first, first + rows), slice(None))
-        whole[band] = np.rint(np.clip(shares[band], 0, 1) * top)
-    return whole
+    if 8 * samples.itemsize == depth:
+        return samples
+    shares = samples / np.iinfo(samples.dtype).max if samples.dtype.kind == "u" else samples
+    return shares if depth == 32 else np.rint(np.clip(shares, 0, 1) * np.float32(2**depth - 1))
 
 
 def _profile(image: Image) -> bytes:

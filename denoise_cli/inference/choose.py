@@ -14,6 +14,7 @@ from denoise_cli.noise.blocks import has_jpeg_blocks
 from denoise_cli.noise.estimate import noise_level
 from denoise_cli.noise.gaussian import Gaussian
 from denoise_cli.noise.mixture import Mixture
+from denoise_cli.shapes import to_unit
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
 MIXED = "mixed"  # impulses and other noise beside them
@@ -68,7 +69,7 @@ class Look:
 
 def look(image: Image) -> Look:
     """Measure the noise of ``image``: the impulses first, the rest where there are none."""
-    noisy = _sampled(torch.from_numpy(image.pixels)[None])
+    noisy = to_unit(_sampled(torch.from_numpy(image.samples)[None]))
     share = salt_and_pepper(noisy)
     known = None
     if share.item() > _LEAST_IMPULSES:

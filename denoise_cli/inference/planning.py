@@ -10,7 +10,7 @@ from denoise_cli.image import Image
 from denoise_cli.inference import tiles
 from denoise_cli.inference.run import Engine, tiling_of
 from denoise_cli.inference.turns import TURNS
-from denoise_cli.shapes import to_channels
+from denoise_cli.shapes import to_channels, to_unit
 
 _TRIED = (64, 1024)  # rows and columns, at most, of the piece whose time is taken
 
@@ -32,8 +32,8 @@ def plan_of(engine: Engine, image: Image) -> Plan:
     """The plan for ``image``; it runs the denoiser on a small piece, to take its time."""
     asked = engine.asked
     height, width = (image.height, image.width) if asked.box is None else (asked.box.height, asked.box.width)
-    noisy = to_channels(torch.from_numpy(image.pixels)[None].to(engine.device), engine.denoiser.channels)
-    options = engine.denoiser.settle(noisy[..., : _TRIED[1], : _TRIED[1]], engine.options)
+    noisy = to_channels(torch.from_numpy(image.samples)[None].to(engine.device), engine.denoiser.channels)
+    options = engine.denoiser.settle(to_unit(noisy[..., : _TRIED[1], : _TRIED[1]]), engine.options)
     work = tiles.Work(engine.denoiser, options, engine.counts, engine.dtype)
     reach = work.reach
     if asked.box is not None and reach is not None:

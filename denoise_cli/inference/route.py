@@ -9,7 +9,7 @@ from denoise_cli import methods, shelf
 from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image
 from denoise_cli.inference.perception import Seer, load_seer
-from denoise_cli.shapes import to_channels
+from denoise_cli.shapes import to_channels, to_unit
 
 _LONGEST = 2  # a picture is cut to at most so many times its shorter side
 
@@ -65,10 +65,11 @@ class Router:
     def pick(self, image: Image) -> Guess:
         """The class of ``image``."""
         net = self.seer.net
-        height, width = image.pixels.shape[-2:]
+        height, width = image.samples.shape[-2:]
         side = _LONGEST * min(height, width)
         top, left = max(0, height - side) // 2, max(0, width - side) // 2
-        pixels = torch.from_numpy(image.pixels)[None, :, top : top + side, left : left + side].to(self._device)
+        square = torch.from_numpy(image.samples)[None, :, top : top + side, left : left + side]
+        pixels = to_unit(square.to(self._device))
         scale = self.seer.side / min(height, width)
         sides = [round(scale * length) for length in pixels.shape[-2:]]
         with torch.inference_mode():

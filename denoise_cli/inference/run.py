@@ -15,7 +15,7 @@ from denoise_cli.inference.converge import DIRECT, converge, samples
 from denoise_cli.inference.sigma_map import Told, check_size
 from denoise_cli.inference.turns import TURNS, turn, turn_back, turn_box
 from denoise_cli.method import Denoiser, Iterative, Unending, Wrapper
-from denoise_cli.shapes import from_channels, to_channels
+from denoise_cli.shapes import from_channels, to_channels, to_unit
 
 _LARGE = 1 << 22  # pixels of an image whose decoding leaves much memory behind
 
@@ -79,7 +79,7 @@ def answer(engine: Engine, image: Image) -> Answer:
     source = image if asked.box is None else image.cut(asked.box)
     if image.height * image.width > _LARGE:
         give_back_memory()  # that of decoding it
-    noisy = torch.from_numpy(image.pixels)[None].to(engine.device)
+    noisy = torch.from_numpy(image.samples)[None].to(engine.device)
     try:
         estimates, counts = _within_memory(engine, noisy)
     except ArithmeticError:
@@ -116,8 +116,8 @@ def _denoise(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[int, ..
     taken = to_channels(noisy, denoiser.channels)
     if asked.sigma_map is not None:
         denoiser = Told.by(denoiser)
-        taken = denoiser.join(taken, asked.sigma_map)
-    options = denoiser.settle(noisy, engine.options)
+        taken = denoiser.join(to_unit(taken), asked.sigma_map)
+    options = denoiser.settle(to_unit(noisy), engine.options)
     with torch.inference_mode():
         estimates, counts = _answer(engine, denoiser, taken, options)
     if isinstance(denoiser, Told):
@@ -137,7 +137,7 @@ def _answer(
         assert isinstance(denoiser, Unending)
         small = height * width <= DIRECT and engine.tile is None
         with torch.autocast(engine.device.type, engine.dtype, enabled=engine.dtype != torch.float32):
-            count, estimate = converge(denoiser, image if small else samples(image, denoiser.stride), options)
+            count, estimate = converge(denoiser, to_unit(image if small else samples(image, denoiser.stride)), options)
         counts = (count,)
         if small and asked.box is None and not asked.every_turn:
             return [estimate], counts

@@ -18,12 +18,12 @@ from denoise_cli.inference.row_rules import Unwalkable
 from denoise_cli.inference.trace import Trace, trace
 from denoise_cli.inference.walk import memory, walk
 from denoise_cli.method import Denoiser, Iterative
-from denoise_cli.shapes import pad_to_multiple
+from denoise_cli.shapes import pad_to_multiple, to_unit
 
 SMALLEST = 64  # side of the tiles where memory is short
 WHOLE = 1 << 21  # pixels up to which an image is not cut at all
 _SIDE = 1024  # of a tile without its margins, pixels
-_AT_ONCE = {"cpu": 1 << 17}  # pixels of a step of a walk: few enough for the cache, enough for the borders not to tell
+_AT_ONCE = {"cpu": 1 << 16}  # pixels of a step of a walk: few enough for the cache, enough for the borders not to tell
 _AT_ONCE_ELSEWHERE = 1 << 22
 
 
@@ -121,12 +121,12 @@ def walks(work: Work, device: torch.device = _CPU) -> bool:
 
 
 def denoise(work: Work, noisy: Tensor, tiling: Tiling) -> list[Tensor]:
-    """The estimates (N, C, H, W) of images of that shape: one, or one for each of the counts.
+    """The estimates (N, C, H, W), float32, of images of that shape: one, or one for each of the counts.
 
-    Raises ``ArithmeticError`` as soon as one is not finite.
+    The images are float32, or uint8, shares of 255. Raises ``ArithmeticError`` as soon as one is not finite.
     """
     height, width = noisy.shape[-2:]
-    joined = [torch.empty_like(noisy, memory_format=torch.contiguous_format) for _ in work.counts or (0,)]
+    joined = [torch.empty(noisy.shape, device=noisy.device) for _ in work.counts or (0,)]
     side, margin = tiling.side or max(height, width), tiling.margin
     for top, left in _corners(height, width, side):
         bottom, right = min(top + side, height), min(left + side, width)
@@ -156,12 +156,12 @@ def _bands(work: Work, tile: Tensor) -> Iterator[tuple[int, list[Tensor]]]:
     way = traced(work, (*tile.shape[:2], height, width), tile.device)
     if way is None:
         with torch.autocast(tile.device.type, work.dtype, enabled=work.dtype != torch.float32):
-            estimates = work.estimates(pad_to_multiple(tile, stride))
+            estimates = work.estimates(pad_to_multiple(to_unit(tile), stride))
         yield 0, estimates
         return
 
     def source(first: int, end: int) -> Tensor:
-        rows = tile[..., min(first, tile.shape[-2] - 1) : end, :]
+        rows = to_unit(tile[..., min(first, tile.shape[-2] - 1) : end, :])
         below, right = end - first - rows.shape[-2], width - tile.shape[-1]
         return functional.pad(rows, (0, right, 0, below), mode="replicate") if below or right else rows
 
