@@ -14,16 +14,23 @@ def speed(
     ] = None,
     side: Annotated[int, typer.Option(help="Of the image, pixels.", min=16)] = 512,
     repeats: Annotated[int, typer.Option(help="The fastest of so many counts.", min=1)] = 3,
+    beside: Annotated[
+        bool, typer.Option("--peers", help="Also by torch.compile, ONNX Runtime and OpenVINO, as far as they are here.")
+    ] = False,
     quiet: flags.Quiet = False,
 ) -> None:
     """Time nets on this processor, one way beside the other, as a Markdown table.
 
-    Example: `OMP_NUM_THREADS=1 denoise bench speed dncnn --side 512`
+    Examples:
+
+    `OMP_NUM_THREADS=1 denoise bench speed dncnn --side 512`
+
+    `denoise bench speed dncnn --peers`
     """
     import torch
 
     from denoise_cli import device as devices
-    from denoise_cli.bench.speed import NETS, matrix_rate, table, timed
+    from denoise_cli.bench.speed import NETS, table, timed, word
     from denoise_cli.errors import UsageError
 
     chosen = [net for net in NETS if not names or net.replace(",", " ").split()[0] in names]
@@ -31,13 +38,16 @@ def speed(
         raise UsageError(f"No net is called {(names or ['?'])[0]!r}.", f"Known: {'; '.join(NETS)}.")
     devices.keep_memory()
     dtype = devices.fast_dtype(torch.device("cpu"))
-    rate = matrix_rate(dtype, repeats)
-    found = []
+    found, rates = [], []
     for net in chosen:
-        for row in timed(net, side, dtype, repeats):
-            screen.say(f"{row.net}, {row.way}: {row.seconds:.2f} s a megapixel")
-            found.append(row)
-    screen.emit(table(found, rate, dtype).rstrip("\n"))
+        rows, rate = timed(net, side, dtype, repeats, beside=beside)
+        for row in rows:
+            told = row.missing if row.seconds is None else f"{row.seconds:.2f} s a megapixel"
+            screen.say(f"{row.net}, {row.way}: {told}")
+        screen.say(f"matrices in {word(dtype)}: {rate / 1e9:.0f} GFLOP a second")
+        found += rows
+        rates.append(rate)
+    screen.emit(table(found, rates, dtype).rstrip("\n"))
 
 
 def memory(

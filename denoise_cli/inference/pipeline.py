@@ -12,11 +12,13 @@ from denoise_cli.image import Image
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import Journal
 from denoise_cli.inference.looks import Looks, residual_gain
-from denoise_cli.inference.run import Answer, Engine, answer
+from denoise_cli.inference.run import Answer, answer, answer_all, go_together
 from denoise_cli.inference.workbench import Choice, Workbench
 
 _PLAIN = Looks()
-_WAITING = 3  # results that may wait to be written
+_WAITING, _LARGE = 3, 1 << 22  # results that may wait to be written; pixels beyond which only one may
+_SMALL = 1 << 14  # pixels of an image that is denoised together with others
+_TOGETHER, _TOGETHER_PIXELS = 16, 1 << 16  # so many images and pixels at most
 
 
 @dataclass(frozen=True)
@@ -67,50 +69,128 @@ def process(jobs: Iterable[Job], bench: Workbench, read: Read, write: Write, loo
 
     ``write`` gets the noisy frames, or their part, and the frames of each picture that ``looks`` asks for. An error
     with one image is in its result and does not stop the others; a ``UsageError`` would meet all of them and is raised.
+    Small images of one size that follow each other are denoised together.
     """
-    waiting: deque[tuple[Result, Future[None] | None]] = deque()
+    waiting: deque[tuple[Result, Future[None] | None, int]] = deque()
     with ThreadPoolExecutor(2) as pool:
-        for job, coming in _ahead(jobs, lambda job: pool.submit(read, job)):
-            result, loaded = Result(job), None
-            began = time.monotonic()
-            try:
-                loaded = coming.result()
-                began = time.monotonic()
-                if loaded is None:
-                    waiting.append((replace(result, outputs=job.paths, skipped=True), None))
-                else:
-                    said = dict.fromkeys(warning for frame in loaded.frames for warning in frame.source.warnings)
-                    result = replace(result, warnings=tuple(said))
-                    choice = bench.choose(loaded.frames[0])  # for all: frames that differ would flicker
-                    result = replace(result, choice=choice)
-                    result, loaded, pictures = _denoise(result, choice.engine, loaded, looks)
-                    result = replace(result, outputs=job.paths, seconds=time.monotonic() - began)
-                    waiting.append((result, pool.submit(write, result, loaded, pictures)))
-            except UsageError:
-                raise
-            except DenoiseError as error:
-                waiting.append((replace(result, seconds=time.monotonic() - began, error=_bare(error)), None))
-            while waiting and (len(waiting) > _WAITING or waiting[0][1] is None or waiting[0][1].done()):
-                yield _settle(*waiting.popleft())
+        for group in _groups(_read(_ahead(jobs, lambda job: pool.submit(read, job)), bench)):
+            for result, loaded, pictures in _denoised(group, looks):
+                pixels = sum(frame.height * frame.width for frame in loaded.frames) if loaded else 0
+                writing = pool.submit(write, result, loaded, pictures) if loaded else None
+                waiting.append((result, writing, pixels))
+                del loaded, pictures
+                while waiting and _is_due(waiting):
+                    yield _settle(*waiting.popleft()[:2])
         while waiting:
-            yield _settle(*waiting.popleft())
+            yield _settle(*waiting.popleft()[:2])
 
 
-def _denoise(
-    result: Result, engine: Engine, loaded: Loaded, looks: Looks
-) -> tuple[Result, Loaded, list[tuple[Image, ...]]]:
-    """What is known now, the frames or their parts, and the frames of each picture of them."""
-    asked, answers = engine.asked, list[Answer]()
+def _is_due(waiting: Sequence[tuple[Result, "Future[None] | None", int]]) -> bool:
+    """Whether the first is written, or too much is waiting behind it."""
+    many = len(waiting) > _WAITING or (len(waiting) > 1 and sum(pixels for _, _, pixels in waiting) > _LARGE)
+    return many or waiting[0][1] is None or waiting[0][1].done()
+
+
+def _read(
+    coming: Iterable[tuple[Job, "Future[Loaded | None]"]], bench: Workbench
+) -> Iterator[tuple[Result, Loaded | None]]:
+    """Each job once it is read and its engine is chosen; without its input where nothing is left to be done."""
+    for job, future in coming:
+        result, began = Result(job), time.monotonic()
+        try:
+            loaded = future.result()
+            began = time.monotonic()
+            if loaded is None:
+                yield replace(result, outputs=job.paths, skipped=True), None
+                continue
+            said = dict.fromkeys(warning for frame in loaded.frames for warning in frame.source.warnings)
+            result = replace(result, warnings=tuple(said))
+            choice = bench.choose(loaded.frames[0])  # for all: frames that differ would flicker
+            yield replace(result, choice=choice, seconds=time.monotonic() - began), loaded
+        except UsageError:
+            raise
+        except DenoiseError as error:
+            yield replace(result, seconds=time.monotonic() - began, error=_bare(error)), None
+
+
+def _groups(read: Iterable[tuple[Result, Loaded | None]]) -> Iterator[list[tuple[Result, Loaded | None]]]:
+    """Those that are denoised together."""
+    group: list[tuple[Result, Loaded | None]] = []
+    for item in read:
+        if group and not _joins(group, *item):
+            yield group
+            group = []
+        group.append(item)
+        if item[1] is None or item[1].frames[0].height * item[1].frames[0].width > _SMALL:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _joins(group: Sequence[tuple[Result, Loaded | None]], result: Result, loaded: Loaded | None) -> bool:
+    """Whether an image can be denoised together with the ``group``."""
+    before, there = group[0]
+    if loaded is None or there is None or len(loaded.frames) > 1 or len(there.frames) > 1:
+        return False
+    assert result.choice is not None and before.choice is not None
+    one, other, engine = loaded.frames[0], there.frames[0], result.choice.engine
+    pixels = (len(group) + 1) * one.height * one.width
+    few = len(group) < _TOGETHER and pixels <= _TOGETHER_PIXELS
+    return few and engine is before.choice.engine and go_together(engine, one, other)
+
+
+def _denoised(
+    group: Sequence[tuple[Result, Loaded | None]], looks: Looks
+) -> Iterator[tuple[Result, Loaded | None, list[tuple[Image, ...]]]]:
+    """Each of the ``group``, with its pictures; without its input where there are none, or after an error."""
+    began = time.monotonic()
+    try:
+        answers = _together(group)
+    except UsageError:
+        raise
+    except DenoiseError as error:
+        if len(group) > 1:  # whose error is it?
+            for item in group:
+                yield from _denoised([item], looks)
+        else:
+            result = group[0][0]
+            seconds = result.seconds + time.monotonic() - began
+            yield replace(result, seconds=seconds, error=_bare(error)), None, []
+        return
+    seconds = (time.monotonic() - began) / len(group)
+    for (result, loaded), found in zip(group, answers, strict=True):
+        if loaded is None:
+            yield result, None, []
+            continue
+        assert result.choice is not None
+        began, box = time.monotonic(), result.choice.engine.asked.box
+        frames = loaded.frames if box is None else [frame.cut(box) for frame in loaded.frames]
+        pairs = [(frame, answer.images) for frame, answer in zip(frames, found, strict=True)]
+        gain = min(residual_gain(*pair) for pair in pairs) if looks.residual else None
+        pictures = list(zip(*(looks.pictures(*pair, gain) for pair in pairs), strict=True))
+        taken = result.seconds + seconds + time.monotonic() - began
+        done = replace(result, counts=found[0].counts, residual_gain=gain, outputs=result.job.paths, seconds=taken)
+        yield done, replace(loaded, frames=frames), pictures
+
+
+def _together(group: Sequence[tuple[Result, Loaded | None]]) -> list[list[Answer]]:
+    """The answers to the frames of each of the ``group``, none where there is nothing to be done."""
+    if len(group) > 1:
+        frames = [loaded.frames[0] for _, loaded in group if loaded is not None]
+        choice = group[0][0].choice
+        assert choice is not None
+        return [[found] for found in answer_all(choice.engine, frames)]
+    result, loaded = group[0]
+    if loaded is None:
+        return [[]]
+    assert result.choice is not None
+    engine, answers = result.choice.engine, list[Answer]()
     for frame in loaded.frames:
         answers.append(answer(engine, frame))
-        if asked.until_converged:  # as many iterations for all frames
-            engine = replace(engine, counts=answers[0].counts, asked=replace(asked, until_converged=False))
-    frames = loaded.frames if asked.box is None else [frame.cut(asked.box) for frame in loaded.frames]
-    pairs = [(frame, found.images) for frame, found in zip(frames, answers, strict=True)]
-    gain = min(residual_gain(*pair) for pair in pairs) if looks.residual else None
-    pictures = list(zip(*(looks.pictures(*pair, gain) for pair in pairs), strict=True))
-    result = replace(result, counts=answers[0].counts, residual_gain=gain)
-    return result, replace(loaded, frames=frames), pictures
+        if engine.asked.until_converged:  # as many iterations for all frames
+            engine = replace(engine, counts=answers[0].counts, asked=replace(engine.asked, until_converged=False))
+    return [answers]
 
 
 def _ahead(

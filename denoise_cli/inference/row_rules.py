@@ -1,66 +1,17 @@
 """Operations on images row by row: which rows of its inputs each row of a result needs, and how it is made of them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from inspect import signature
 from itertools import accumulate
-from math import prod
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-Span = Callable[[int, int], tuple[int, int]]
-Make = Callable[[list[Tensor], int, int, int], Tensor]
-
-
-class Unwalkable(Exception):
-    """Something is done to an image of which it is not known which rows it looks at."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How rows of a result come from rows of its inputs, which are all equally high."""
-
-    span: Span  # the first and end row needed for those of the result from first to end; they may overhang the input
-    make: Make  # from those rows that are there, the number of the first, and the first and end of the result
-    overwrite: Callable[[Tensor], Tensor] | None = None  # the same in the memory of the only input
-    fresh: bool = False  # what it makes is in memory of its own
-    macs: int = 0  # multiplications with weights for each row of the result
-    again: int = 0  # rows on either side of those wanted that are made in vain
-
-
-@dataclass(eq=False)
-class Node:
-    """An image that comes up on the way, (..., H, W), and how it is made."""
-
-    shape: tuple[int, ...]
-    dtype: torch.dtype
-    rule: Rule
-    inputs: tuple["Node", ...] = ()
-    whole: Tensor | None = None  # of an image that is there from the start
-    readers: list["Node"] = field(default_factory=list)
-
-    @property
-    def height(self) -> int:
-        """All of its rows."""
-        return self.shape[-2]
-
-    @property
-    def row_bytes(self) -> int:
-        """The memory of one row."""
-        return self.dtype.itemsize * prod(self.shape) // max(1, self.height)
-
-
-def same_rows(first: int, end: int) -> tuple[int, int]:
-    """The span of what looks at no other row."""
-    return first, end
-
-
-def given(shape: Sequence[int], dtype: torch.dtype, whole: Tensor | None = None) -> Node:
-    """An image that is there from the start."""
-    return Node(tuple(shape), dtype, Rule(same_rows, lambda images, *_: images[0]), whole=whole)
+from denoise_cli.inference.convolution_rules import convolution, pair, transposed
+from denoise_cli.inference.nodes import Node, Rule, Unwalkable, given, same_rows
 
 
 def understand(function: Any, arguments: Sequence[Any], named: dict[str, Any], dtype: torch.dtype) -> Node:
@@ -190,80 +141,9 @@ def _device(arguments: Any) -> str:
     return next(item.device.type for item in arguments if isinstance(item, Tensor))
 
 
-def _convolution(
-    dtype: torch.dtype,
-    image: Node,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
-) -> Node:
-    steps, borders, gaps = _pair(stride), _pair(padding), _pair(dilation)
-    seen = [gap * (side - 1) for gap, side in zip(gaps, weight.shape[2:], strict=True)]
-    height, width = (
-        (size + 2 * border - window - 1) // step + 1
-        for size, border, window, step in zip(image.shape[-2:], borders, seen, steps, strict=True)
-    )
-    weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
-
-    def span(first: int, end: int) -> tuple[int, int]:
-        return first * steps[0] - borders[0], (end - 1) * steps[0] - borders[0] + seen[0] + 1
-
-    def make(images: list[Tensor], there: int, first: int, end: int) -> Tensor:
-        rows = images[0].to(dtype)
-        low, high = span(first, end)
-        above, below = there - low, high - there - rows.shape[-2]
-        if above != below:
-            rows, above = functional.pad(rows, (0, 0, above, below)), 0
-        return functional.conv2d(rows, weight, bias, steps, (above, borders[1]), gaps, groups)
-
-    shape = (image.shape[0], weight.shape[0], height, width)
-    macs = image.shape[0] * width * weight.numel()
-    return Node(shape, dtype, Rule(span, make, fresh=True, macs=macs), (image,))
-
-
-def _transposed(
-    dtype: torch.dtype,
-    image: Node,
-    weight: Tensor,
-    bias: Tensor | None = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    output_padding: Any = 0,
-    groups: int = 1,
-    dilation: Any = 1,
-) -> Node:
-    steps, borders, extra, gaps = _pair(stride), _pair(padding), _pair(output_padding), _pair(dilation)
-    seen = [gap * (side - 1) for gap, side in zip(gaps, weight.shape[2:], strict=True)]
-    if extra[0] > borders[0] or seen[0] + 1 < steps[0]:
-        raise Unwalkable("rows that come from nowhere")
-    height, width = (
-        (size - 1) * step - 2 * border + window + more + 1
-        for size, step, border, window, more in zip(image.shape[-2:], steps, borders, seen, extra, strict=True)
-    )
-    weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
-
-    def span(first: int, end: int) -> tuple[int, int]:
-        return -((seen[0] - first - borders[0]) // steps[0]), (end - 1 + borders[0]) // steps[0] + 1
-
-    def make(images: list[Tensor], there: int, first: int, end: int) -> Tensor:
-        rows = images[0].to(dtype)
-        made = functional.conv_transpose2d(
-            rows, weight, bias, steps, (0, borders[1]), (0, extra[1]), groups, gaps
-        )  # row j of it is row j + there * step - border of the result
-        begin = first + borders[0] - there * steps[0]
-        return made[..., begin : begin + end - first, :]
-
-    shape = (image.shape[0], weight.shape[1] * groups, height, width)
-    macs = image.shape[0] * image.shape[-1] * weight.numel() // steps[0]
-    return Node(shape, dtype, Rule(span, make, fresh=True, macs=macs), (image,))
-
-
 def _pool(dtype: torch.dtype, image: Node, kernel_size: Any, stride: Any = None, padding: Any = 0, *rest: Any) -> Node:
-    sides = _pair(kernel_size)
-    if (stride is not None and _pair(stride) not in (sides, ())) or _pair(padding) != (0, 0) or any(rest[:1]):
+    sides = pair(kernel_size)
+    if (stride is not None and pair(stride) not in (sides, ())) or pair(padding) != (0, 0) or any(rest[:1]):
         raise Unwalkable("a pool with overlap or padding")
     height, width = (size // side for size, side in zip(image.shape[-2:], sides, strict=True))
 
@@ -330,15 +210,9 @@ def _chosen(dtype: torch.dtype, image: Node, key: Any) -> Node:
     return Node((*trial.shape[:-2], height, trial.shape[-1]), image.dtype, Rule(span, make), (image,))
 
 
-def _pair(value: Any) -> tuple[int, ...]:
-    if isinstance(value, str):
-        raise Unwalkable(f"padding {value!r}")
-    return (value, value) if isinstance(value, int) else tuple(value) * (2 // max(1, len(value)))
-
-
 _SPATIAL: dict[str, Callable[..., Node]] = {
-    "conv2d": _convolution,
-    "conv_transpose2d": _transposed,
+    "conv2d": convolution,
+    "conv_transpose2d": transposed,
     "avg_pool2d": _pool,
     "pixel_unshuffle": _unfolded,
     "pixel_shuffle": _folded,

@@ -1,6 +1,6 @@
 """An image in, its estimates out: channels, precision, tiles and checks around one denoiser."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -77,27 +77,69 @@ def answer(engine: Engine, image: Image) -> Answer:
     if asked.sigma_map is not None:
         check_size(asked.sigma_map, image)
     source = image if asked.box is None else image.cut(asked.box)
+    noisy = _on_device(engine, [image])
+    options = engine.denoiser.settle(to_unit(noisy), engine.options)
     if image.height * image.width > _LARGE:
-        give_back_memory()  # that of decoding it
-    noisy = torch.from_numpy(image.samples)[None].to(engine.device)
+        give_back_memory()  # that of decoding it, and of looking at it
     try:
-        estimates, counts = _within_memory(engine, noisy)
+        estimates, counts = _within_memory(engine, noisy, options)
     except ArithmeticError:
         try:
-            estimates, counts = _within_memory(replace(engine, dtype=torch.float32), noisy)
+            estimates, counts = _within_memory(replace(engine, dtype=torch.float32), noisy, options)
         except ArithmeticError as error:
             raise DenoiseError(
                 f"{image.source.name}: the result is not finite, in float32 either.",
                 "The weights do not suit this image: choose others with --model.",
             ) from error
+    if image.height * image.width > _LARGE:
+        give_back_memory()  # that of the rows on the way
+    return _answers(engine, [source], estimates, counts)[0]
+
+
+def go_together(engine: Engine, one: Image, other: Image) -> bool:
+    """Whether ``answer_all`` may do both images at once."""
+    asked = engine.asked
+    alone = asked.until_converged or asked.sigma_map is not None or asked.box is not None
+    if alone or engine.tile is not None or engine.most_memory is not None:
+        return False
+    return one.samples.shape == other.samples.shape and one.samples.dtype == other.samples.dtype
+
+
+def answer_all(engine: Engine, images: Sequence[Image]) -> list[Answer]:
+    """The same as the ``answer`` to each image, of which any two ``go_together``: those of a few pixels cost less so.
+
+    Raises as ``answer`` does, without telling of which image.
+    """
+    if len(images) > 1:
+        noisy, denoiser = _on_device(engine, images), engine.denoiser
+        settled = [denoiser.settle(to_unit(noisy[index : index + 1]), engine.options) for index in range(len(images))]
+        if all(options == settled[0] for options in settled):
+            try:
+                return _answers(engine, images, *_denoise(engine, noisy, settled[0]))
+            except (ArithmeticError, MemoryError, RuntimeError) as error:
+                if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+                    raise
+    return [answer(engine, image) for image in images]
+
+
+def _on_device(engine: Engine, images: Sequence[Image]) -> Tensor:
+    """(N, C, H, W), uint8 or float32."""
+    samples = [torch.from_numpy(image.samples) for image in images]
+    return (samples[0][None] if len(samples) == 1 else torch.stack(samples)).to(engine.device)
+
+
+def _answers(
+    engine: Engine, images: Sequence[Image], estimates: list[Tensor], counts: tuple[int, ...] | None
+) -> list[Answer]:
     if counts is None and isinstance(engine.denoiser, Iterative):
         counts = (engine.options.iters,)
-    return Answer([source.with_pixels(estimate[0].float().cpu().numpy()) for estimate in estimates], counts)
+    arrays = [estimate.float().cpu().numpy() for estimate in estimates]
+    return [Answer([image.with_pixels(array[index]) for array in arrays], counts) for index, image in enumerate(images)]
 
 
-def _within_memory(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[int, ...] | None]:
+def _within_memory(engine: Engine, noisy: Tensor, options: Any) -> tuple[list[Tensor], tuple[int, ...] | None]:
     try:
-        return _denoise(engine, noisy)
+        return _denoise(engine, noisy, options)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
@@ -108,16 +150,15 @@ def _within_memory(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[i
                 "Close other programs, use --device cpu, or fewer --iters.",
             ) from error
     engine.notice(f"out of memory on {engine.device}: trying again in tiles of {smaller} pixels")
-    return _within_memory(replace(engine, tile=smaller), noisy)
+    return _within_memory(replace(engine, tile=smaller), noisy, options)
 
 
-def _denoise(engine: Engine, noisy: Tensor) -> tuple[list[Tensor], tuple[int, ...] | None]:
+def _denoise(engine: Engine, noisy: Tensor, options: Any) -> tuple[list[Tensor], tuple[int, ...] | None]:
     denoiser, asked = engine.denoiser, engine.asked
     taken = to_channels(noisy, denoiser.channels)
     if asked.sigma_map is not None:
         denoiser = Told.by(denoiser)
         taken = denoiser.join(to_unit(taken), asked.sigma_map)
-    options = denoiser.settle(to_unit(noisy), engine.options)
     with torch.inference_mode():
         estimates, counts = _answer(engine, denoiser, taken, options)
     if isinstance(denoiser, Told):

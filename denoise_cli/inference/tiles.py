@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from denoise_cli.errors import DeviceError
-from denoise_cli.inference.row_rules import Unwalkable
+from denoise_cli.inference.nodes import Unwalkable
 from denoise_cli.inference.trace import Trace, trace
 from denoise_cli.inference.walk import memory, walk
 from denoise_cli.method import Denoiser, Iterative

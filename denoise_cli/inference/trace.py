@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from denoise_cli.inference.row_rules import Node, Unwalkable, given, swap, understand
+from denoise_cli.inference.nodes import Node, Unwalkable, given
+from denoise_cli.inference.row_rules import swap, understand
 
 # fmt: off
 _OPERATORS = (

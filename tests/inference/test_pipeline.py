@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from denoise_cli import methods
-from denoise_cli.errors import InputError, OutputError, UsageError
+from denoise_cli.errors import DenoiseError, InputError, OutputError, UsageError
 from denoise_cli.image import Image, Source
+from denoise_cli.inference import pipeline
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.pipeline import Job, Loaded, Result, process
+from denoise_cli.inference.run import Answer, Engine, answer, answer_all
 from denoise_cli.inference.workbench import Wish, Workbench
 from denoise_cli.methods.median import Options
 
@@ -64,8 +66,41 @@ def test_jobs_are_taken_as_they_are_needed() -> None:
 
     results = process(coming(), bench(), read, lambda result, loaded, estimates: None)
     next(results)
-    assert len(taken) <= 6
+    assert len(taken) == 2, "the first cannot be read, so nothing is denoised together with it"
     results.close()
+
+
+def test_small_images_are_denoised_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups: list[list[str]] = []
+
+    def spied(engine: Engine, images: Sequence[Image]) -> list[Answer]:
+        groups.append([image.source.name for image in images])
+        return answer_all(engine, images)
+
+    def of_sizes(job: Job) -> Loaded:
+        side = 300 if job.item.name == "8.png" else 8
+        return Loaded([Image(np.zeros((1, side, side), np.float32), Source(job.item.name))])
+
+    monkeypatch.setattr(pipeline, "answer_all", spied)
+    monkeypatch.setattr(pipeline, "_TOGETHER", 5)
+    results = list(process(JOBS, bench(), of_sizes, lambda result, loaded, estimates: None))
+    assert [result.job for result in results] == JOBS and not any(result.error for result in results)
+    assert [len(group) for group in groups] == [5, 3, 3], "0 to 4, 5 to 7; 8 is large and alone; 9 to 11"
+
+
+def test_of_those_denoised_together_only_the_bad_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(engine: Engine, images: Sequence[Image]) -> list[Answer]:
+        raise DenoiseError("One of them is not finite.")
+
+    def alone(engine: Engine, image: Image) -> Answer:
+        if image.source.name == "7.png":
+            raise DenoiseError("It is not finite.")
+        return answer(engine, image)
+
+    monkeypatch.setattr(pipeline, "answer_all", fails)
+    monkeypatch.setattr(pipeline, "answer", alone)
+    results = list(process(JOBS, bench(), read, lambda result, loaded, estimates: None))
+    assert [result.item.name for result in results if result.error] == ["0.png", "3.png", "7.png"]
 
 
 def test_a_wrong_option_stops_all() -> None:

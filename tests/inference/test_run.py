@@ -11,7 +11,7 @@ from denoise_cli import methods
 from denoise_cli.errors import DenoiseError, DeviceError, InputError
 from denoise_cli.image import Box, Image, Source
 from denoise_cli.inference import converge
-from denoise_cli.inference.run import Asked, Engine, answer, denoise_image
+from denoise_cli.inference.run import Asked, Engine, answer, answer_all, denoise_image, go_together
 from denoise_cli.inference.turns import TURNS, turn, turn_back
 from denoise_cli.method import Denoiser
 
@@ -152,3 +152,48 @@ def test_the_iterations_are_told() -> None:
     assert answer(dt, image(3)).counts == (2,)
     assert answer(replace(dt, counts=(1, 3)), image(3)).counts == (1, 3)
     assert answer(engine(Fake()), image(3)).counts is None
+
+
+def test_images_of_one_size_are_answered_together() -> None:
+    fake, images = Fake(channels=1), [image(3), image(3)]
+    assert images[0].samples.shape == images[1].samples.shape
+    images[1] = images[1].with_pixels(1 - images[1].pixels)
+    found = answer_all(engine(fake), images)
+    assert fake.sizes == [(6, 1, 100, 150)]
+    for one, noisy in zip(found, images, strict=True):
+        assert one.images[0].pixels == pytest.approx(noisy.pixels / 2) and one.images[0].source is noisy.source
+
+
+def test_together_is_the_same_as_alone() -> None:
+    card = methods.find("dncnn")
+    torch.manual_seed(0)
+    net: Any = card.make(replace(card.config, depth=3, features=8))
+    here = engine(net.eval(), options=card.options)
+    images = [image(3, 24, 20), image(3, 24, 20)]
+    images[1] = images[1].with_pixels(1 - images[1].pixels)
+    together = answer_all(here, images)
+    for one, noisy in zip(together, images, strict=True):
+        assert one.images[0].pixels == pytest.approx(denoise_image(here, noisy)[0].pixels, abs=1e-5)
+
+
+def test_one_that_is_not_finite_or_too_large_is_answered_alone() -> None:
+    fake = Fake(bad=(torch.bfloat16,))
+    found = answer_all(engine(fake, dtype=torch.bfloat16), [image(1), image(1)])
+    assert all(one.images[0].pixels == pytest.approx(image(1).pixels / 2) for one in found)
+
+
+def test_what_goes_together() -> None:
+    here, one = engine(Fake()), image(1)
+    assert go_together(here, one, image(1))
+    assert not go_together(here, one, image(3)) and not go_together(here, one, image(1, 99))
+    assert not go_together(replace(here, tile=64), one, image(1))
+    assert not go_together(replace(here, asked=Asked(box=Box(0, 0, 9, 9))), one, image(1))
+
+
+def test_8_bits_give_what_their_shares_give() -> None:
+    samples = torch.randint(0, 256, (3, 20, 30), generator=torch.Generator().manual_seed(0), dtype=torch.uint8).numpy()
+    eight, card = Image(samples, Source("x.png")), methods.find("median")
+    (median,) = denoise_image(Engine(card.make(card.config), card.options, torch.device("cpu"), torch.float32), eight)
+    shares = Image(eight.pixels, eight.source)
+    (wanted,) = denoise_image(Engine(card.make(card.config), card.options, torch.device("cpu"), torch.float32), shares)
+    assert (median.pixels == wanted.pixels).all() and median.pixels.dtype == "float32"

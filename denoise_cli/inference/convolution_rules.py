@@ -1,0 +1,107 @@
+"""Convolutions row by row."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from denoise_cli.inference.nodes import Node, Rule, Unwalkable
+
+
+def convolution(
+    dtype: torch.dtype,
+    image: Node,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> Node:
+    steps, borders, gaps = pair(stride), pair(padding), pair(dilation)
+    seen = [gap * (side - 1) for gap, side in zip(gaps, weight.shape[2:], strict=True)]
+    height, width = (
+        (size + 2 * border - window - 1) // step + 1
+        for size, border, window, step in zip(image.shape[-2:], borders, seen, steps, strict=True)
+    )
+    weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+
+    def span(first: int, end: int) -> tuple[int, int]:
+        return first * steps[0] - borders[0], (end - 1) * steps[0] - borders[0] + seen[0] + 1
+
+    def bordered(images: list[Tensor], there: int, first: int, end: int) -> tuple[Tensor, tuple[int, int]]:
+        """The rows with those that overhang, and the zeros that are still lacking on each side."""
+        rows = images[0].to(dtype)
+        low, high = span(first, end)
+        above, below = there - low, high - there - rows.shape[-2]
+        if above != below:
+            rows, above = functional.pad(rows, (0, 0, above, below)), 0
+        return rows, (above, borders[1])
+
+    def make(images: list[Tensor], there: int, first: int, end: int) -> Tensor:
+        rows, lacking = bordered(images, there, first, end)
+        return functional.conv2d(rows, weight, bias, steps, lacking, gaps, groups)
+
+    def rectified(images: list[Tensor], there: int, first: int, end: int) -> Tensor:
+        rows, lacking = bordered(images, there, first, end)
+        return torch.ops.mkldnn._convolution_pointwise(  # type: ignore[no-any-return]
+            rows, weight, bias, lacking, steps, gaps, groups, "relu", [], ""
+        )
+
+    shape = (image.shape[0], weight.shape[0], height, width)
+    macs = image.shape[0] * width * weight.numel()
+    rule = Rule(span, make, rectified if _rectifies(weight) else None, fresh=True, macs=macs)
+    return Node(shape, dtype, rule, (image,))
+
+
+def _rectifies(weight: Tensor) -> bool:
+    """Whether a convolution with ``weight`` can set what is negative to 0 before it leaves the registers (oneDNN)."""
+    able = weight.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    if not able or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+        return False
+    wide = weight.dtype == torch.float32
+    return wide or (weight.dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
+
+
+def transposed(
+    dtype: torch.dtype,
+    image: Node,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    output_padding: Any = 0,
+    groups: int = 1,
+    dilation: Any = 1,
+) -> Node:
+    steps, borders, extra, gaps = pair(stride), pair(padding), pair(output_padding), pair(dilation)
+    seen = [gap * (side - 1) for gap, side in zip(gaps, weight.shape[2:], strict=True)]
+    if extra[0] > borders[0] or seen[0] + 1 < steps[0]:
+        raise Unwalkable("rows that come from nowhere")
+    height, width = (
+        (size - 1) * step - 2 * border + window + more + 1
+        for size, step, border, window, more in zip(image.shape[-2:], steps, borders, seen, extra, strict=True)
+    )
+    weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
+
+    def span(first: int, end: int) -> tuple[int, int]:
+        return -((seen[0] - first - borders[0]) // steps[0]), (end - 1 + borders[0]) // steps[0] + 1
+
+    def make(images: list[Tensor], there: int, first: int, end: int) -> Tensor:
+        rows = images[0].to(dtype)
+        made = functional.conv_transpose2d(
+            rows, weight, bias, steps, (0, borders[1]), (0, extra[1]), groups, gaps
+        )  # row j of it is row j + there * step - border of the result
+        begin = first + borders[0] - there * steps[0]
+        return made[..., begin : begin + end - first, :]
+
+    shape = (image.shape[0], weight.shape[1] * groups, height, width)
+    macs = image.shape[0] * image.shape[-1] * weight.numel() // steps[0]
+    return Node(shape, dtype, Rule(span, make, fresh=True, macs=macs), (image,))
+
+
+def pair(value: Any) -> tuple[int, ...]:
+    if isinstance(value, str):
+        raise Unwalkable(f"padding {value!r}")
+    return (value, value) if isinstance(value, int) else tuple(value) * (2 // max(1, len(value)))
