@@ -59,7 +59,7 @@ def _compiled(work: Work, noisy: Tensor) -> Callable[[], Tensor]:
             return work.denoiser.denoise(image, work.options)
 
     compiled = torch.compile(whole, dynamic=False)
-    return lambda: compiled(noisy)  # type: ignore[no-any-return]
+    return lambda: compiled(noisy)
 
 
 def _onnx_runtime(graph: bytes, noisy: Tensor) -> Callable[[], Tensor]:

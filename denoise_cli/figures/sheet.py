@@ -35,7 +35,7 @@ def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int
         sheet.paste(Pillow.fromarray(_bytes(image, zoom)), (left, top))
         draw.text((left + width / 2, top + height + line / 2), caption, fill="black", font=font, anchor="mm")
     pixels = np.asarray(sheet, dtype=np.float32).transpose(2, 0, 1) / 255
-    return Image(np.ascontiguousarray(pixels), Source("sheet"))
+    return Image(np.ascontiguousarray(pixels, dtype=np.float32), Source("sheet"))
 
 
 def _bytes(image: Image, zoom: int) -> NDArray[np.uint8]:

@@ -57,7 +57,7 @@ def convolution(
 
 def _rectifies(weight: Tensor) -> bool:
     """Whether a convolution with ``weight`` can set what is negative to 0 before it leaves the registers (oneDNN)."""
-    able = weight.device.type == "cpu" and torch.backends.mkldnn.is_available()
+    able = weight.device.type == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not able or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return False
     wide = weight.dtype == torch.float32
