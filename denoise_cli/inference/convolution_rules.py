@@ -30,38 +30,18 @@ def convolution(
     def span(first: int, end: int) -> tuple[int, int]:
         return first * steps[0] - borders[0], (end - 1) * steps[0] - borders[0] + seen[0] + 1
 
-    def bordered(images: list[Tensor], there: int, first: int, end: int) -> tuple[Tensor, tuple[int, int]]:
-        """The rows with those that overhang, and the zeros that are still lacking on each side."""
+    def make(images: list[Tensor], there: int, first: int, end: int) -> Tensor:
         rows = images[0].to(dtype)
         low, high = span(first, end)
-        above, below = there - low, high - there - rows.shape[-2]
+        above, below = there - low, high - there - rows.shape[-2]  # rows that overhang
         if above != below:
             rows, above = functional.pad(rows, (0, 0, above, below)), 0
-        return rows, (above, borders[1])
-
-    def make(images: list[Tensor], there: int, first: int, end: int) -> Tensor:
-        rows, lacking = bordered(images, there, first, end)
-        return functional.conv2d(rows, weight, bias, steps, lacking, gaps, groups)
-
-    def rectified(images: list[Tensor], there: int, first: int, end: int) -> Tensor:
-        rows, lacking = bordered(images, there, first, end)
-        return torch.ops.mkldnn._convolution_pointwise(  # type: ignore[no-any-return]
-            rows, weight, bias, lacking, steps, gaps, groups, "relu", [], ""
-        )
+        return functional.conv2d(rows, weight, bias, steps, (above, borders[1]), gaps, groups)
 
     shape = (image.shape[0], weight.shape[0], height, width)
     macs = image.shape[0] * width * weight.numel()
-    rule = Rule(span, make, rectified if _rectifies(weight) else None, fresh=True, macs=macs)
+    rule = Rule(span, make, fresh=True, macs=macs)
     return Node(shape, dtype, rule, (image,))
-
-
-def _rectifies(weight: Tensor) -> bool:
-    """Whether a convolution with ``weight`` can set what is negative to 0 before it leaves the registers (oneDNN)."""
-    able = weight.device.type == "cpu" and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if not able or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
-        return False
-    wide = weight.dtype == torch.float32
-    return wide or (weight.dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
 
 
 def transposed(

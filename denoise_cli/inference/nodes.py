@@ -21,7 +21,6 @@ class Rule:
 
     span: Span  # the first and end row needed for those of the result from first to end; they may overhang the input
     make: Make  # from those rows that are there, the number of the first, and the first and end of the result
-    rectified: Make | None = None  # the same, and the negative ones 0
     overwrite: Callable[[Tensor], Tensor] | None = None  # the same in the memory of the only input
     fresh: bool = False  # what it makes is in memory of its own
     macs: int = 0  # multiplications with weights for each row of the result

@@ -86,11 +86,6 @@ def walk(trace: Trace, rows: int, source: Callable[[int, int], Tensor]) -> Itera
     inputs = [[index[other] for other in node.inputs] for node in nodes]
     outputs = [index[node] for node in trace.outputs]
     overwriting = [_may_overwrite(node, trace) for node in nodes]
-    rectified = {
-        index[node.inputs[0]]
-        for node, overwrites in zip(nodes, overwriting, strict=True)
-        if overwrites and node.inputs[0].rule.rectified  # what overwrites is the rectifier
-    }
     held: dict[int, tuple[int, Tensor]] = {}  # rows of the images, and the number of the first
 
     def take(place: int, low: int, high: int) -> Tensor:
@@ -109,13 +104,8 @@ def walk(trace: Trace, rows: int, source: Callable[[int, int], Tensor]) -> Itera
         for piece in pieces:
             node = nodes[piece.place]
             images = [take(place, piece.low, piece.high) for place in inputs[piece.place]]
-            if overwriting[piece.place]:
-                assert node.rule.overwrite is not None
-                made = images[0] if inputs[piece.place][0] in rectified else node.rule.overwrite(images[0])
-            else:
-                make = node.rule.rectified if piece.place in rectified else node.rule.make
-                assert make is not None
-                made = make(images, piece.low, piece.first, piece.end)
+            overwrite = node.rule.overwrite if overwriting[piece.place] else None
+            made = overwrite(images[0]) if overwrite else node.rule.make(images, piece.low, piece.first, piece.end)
             del images
             if node in trace.outputs:
                 ready[piece.place] = (piece.first, made)

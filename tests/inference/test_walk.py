@@ -94,18 +94,6 @@ def test_precision_of_the_convolutions() -> None:
         torch.testing.assert_close(rows, net(image), atol=0.01, rtol=0.01)
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_a_convolution_with_a_rectifier_behind_is_done_at_once(dtype: torch.dtype) -> None:
-    first, second = layer(nn.Conv2d, 3, 8, 3, padding=1), layer(nn.Conv2d, 8, 3, 3, padding=1, bias=False)
-    image = noisy(2, 3, 12, 10)
-    with torch.autocast("cpu", dtype, enabled=dtype != torch.float32), torch.no_grad():
-        wanted = second(first(image).relu())
-    found = walked(lambda it: second(first(it).relu()), image, 4, dtype)
-    assert found.float() == pytest.approx(wanted.float(), abs=1e-5 if dtype == torch.float32 else 0.01)
-    both = walked(lambda it: torch.cat((first(it), first(it).relu()), 1), image, 4)  # a reader of what is below 0
-    assert both[:, :8].min() < 0 and torch.equal(both[:, :8].relu(), both[:, 8:])
-
-
 def test_several_outputs_come_together() -> None:
     first, second = (layer(nn.Conv2d, 3, 3, size, padding=size // 2) for size in (3, 5))
     image = noisy(1, 3, 24, 20)
