@@ -78,7 +78,8 @@ def answer(engine: Engine, image: Image) -> Answer:
         check_size(asked.sigma_map, image)
     source = image if asked.box is None else image.cut(asked.box)
     noisy = _on_device(engine, [image])
-    options = engine.denoiser.settle(to_unit(noisy), engine.options)
+    denoiser = engine.denoiser if asked.sigma_map is None else Told.by(engine.denoiser)
+    options = denoiser.settle(to_unit(noisy), engine.options)
     if image.height * image.width > _LARGE:
         give_back_memory()  # that of decoding it, and of looking at it
     try:

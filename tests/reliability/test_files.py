@@ -14,7 +14,7 @@ import pytest
 from PIL import Image as Pillow
 
 from denoise_cli.cli.app import main
-from denoise_cli.inference import batch
+from denoise_cli.inference import store
 from denoise_cli.inference.journal import NAME
 
 Caught = pytest.CaptureFixture[str]
@@ -93,27 +93,27 @@ def test_a_pipe_of_the_shell() -> None:
 def test_an_input_that_vanishes(monkeypatch: pytest.MonkeyPatch, capsys: Caught) -> None:
     for name in ("a.png", "b.png"):
         put(f"photos/{name}")
-    fetch = batch.fetch
+    fetch = store.fetch
 
     def vanishing(path: Path, limit: int) -> bytes:
         Path("photos/b.png").unlink(missing_ok=True)
         return fetch(path, limit)
 
-    monkeypatch.setattr(batch, "fetch", vanishing)
+    monkeypatch.setattr(store, "fetch", vanishing)
     assert main(RUN) == 7
     assert "photos/b.png does not exist" in capsys.readouterr().err and written(Path("out")) == {"a.png", "good.png"}
 
 
 def test_an_output_folder_that_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
     put("photos/z.png")
-    fetch = batch.fetch
+    fetch = store.fetch
 
     def vanishing(path: Path, limit: int) -> bytes:
         shutil.rmtree("out", ignore_errors=True)
         return fetch(path, limit)
 
     with monkeypatch.context() as patch:
-        patch.setattr(batch, "fetch", vanishing)
+        patch.setattr(store, "fetch", vanishing)
         assert main(RUN) in (0, 4, 7)
     assert main(RUN) == 0 and written(Path("out")) == {"good.png", "z.png"}
 
