@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from denoise_cli.errors import DenoiseError, InputError
 from denoise_cli.image import exif, png
@@ -20,9 +20,6 @@ from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import Image, Jpeg, Source
 from denoise_cli.image.rasters import Raster, check_size, left_out, opened_by_pillow, planes
 from denoise_cli.image.scientific import decode_tiff
-
-if TYPE_CHECKING:
-    pass
 
 MAX_PIXELS = 200_000_000  # the largest telephone cameras make 16320 x 12240
 _HEADER = 132  # bytes that tell the format

@@ -76,10 +76,15 @@ def answer(engine: Engine, image: Image) -> Answer:
     asked = engine.asked
     if asked.sigma_map is not None:
         check_size(asked.sigma_map, image)
-    source = image if asked.box is None else image.cut(asked.box)
     noisy = _on_device(engine, [image])
     denoiser = engine.denoiser if asked.sigma_map is None else Told.by(engine.denoiser)
-    options = denoiser.settle(to_unit(noisy), engine.options)
+    return _settled_answer(engine, image, noisy, denoiser.settle(to_unit(noisy), engine.options))
+
+
+def _settled_answer(engine: Engine, image: Image, noisy: Tensor, options: Any) -> Answer:
+    """The ``answer`` for the image ``noisy`` (1, C, H, W), where the options are settled."""
+    asked = engine.asked
+    source = image if asked.box is None else image.cut(asked.box)
     if image.height * image.width > _LARGE:
         give_back_memory()  # that of decoding it, and of looking at it
     try:
@@ -120,6 +125,10 @@ def answer_all(engine: Engine, images: Sequence[Image]) -> list[Answer]:
             except (ArithmeticError, MemoryError, RuntimeError) as error:
                 if isinstance(error, RuntimeError) and not is_out_of_memory(error):
                     raise
+        return [
+            _settled_answer(engine, image, noisy[index : index + 1], options)
+            for index, (image, options) in enumerate(zip(images, settled, strict=True))
+        ]
     return [answer(engine, image) for image in images]
 
 
