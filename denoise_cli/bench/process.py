@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from denoise_cli.errors import DenoiseError
@@ -30,10 +30,16 @@ class Ran:
     wall: float  # seconds that passed
 
 
-def run(words: Sequence[str]) -> Ran:
-    """Run Python with ``words``, such as ``["-c", "import torch"]``, and wait; raises ``DenoiseError`` if it fails."""
+def run(words: Sequence[str], environment: Mapping[str, str] | None = None) -> Ran:
+    """Run Python with ``words``, such as ``["-c", "import torch"]``, and wait; raises ``DenoiseError`` if it fails.
+
+    ``environment`` takes the place of this process's own.
+    """
     launched = subprocess.run(
-        [sys.executable, "-c", _LAUNCHER, sys.executable, *words], stdout=subprocess.PIPE, check=True
+        [sys.executable, "-c", _LAUNCHER, sys.executable, *words],
+        stdout=subprocess.PIPE,
+        check=True,
+        env=environment,
     )
     code, stdout, peak, seconds, wall = json.loads(launched.stdout)
     if code:

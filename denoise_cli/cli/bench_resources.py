@@ -1,4 +1,4 @@
-"""``denoise bench speed`` and ``memory``: what running nets takes."""
+"""``denoise bench speed``, ``memory`` and ``startup``: what running nets takes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -94,3 +94,18 @@ def memory(
     write_atomically(picture, study.draw(peaks), force=True)
     write_atomically(output, study.page(peaks, folders, picture.name).encode(), force=True)
     screen.emit(str(output))
+
+
+def startup(
+    repeats: Annotated[int, typer.Option(help="The fastest of so many runs.", min=1)] = 5,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Time how commands begin, beside typer and `import torch`, as a Markdown table.
+
+    Examples:
+
+    `denoise bench startup`
+    """
+    from denoise_cli.bench.startup import measure, table
+
+    screen.emit(table(measure(repeats)))
