@@ -7,6 +7,9 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from denoise_cli.inference import journal
 
 Draw = Callable[..., NDArray[np.uint8]]
 
@@ -48,3 +51,36 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     _drawn(folder / "photos" / "sub" / "c.png", "salt", seed=2)
     monkeypatch.chdir(folder)
     return folder
+
+
+@pytest.fixture
+def take() -> Callable[[Path], NDArray[np.uint8]]:
+    """The pixels of an image file: ``take(path)``."""
+
+    def taken(path: Path) -> NDArray[np.uint8]:
+        with Pillow.open(path) as picture:
+            return np.asarray(picture)
+
+    return taken
+
+
+@pytest.fixture
+def about() -> Callable[[Path], tuple[str | None, tuple[int, int]]]:
+    """The format and the size of an image file: ``about(path)``."""
+
+    def told(path: Path) -> tuple[str | None, tuple[int, int]]:
+        with Pillow.open(path) as picture:
+            return picture.format, picture.size
+
+    return told
+
+
+@pytest.fixture
+def all_files() -> Callable[[Path], list[str]]:
+    """The files below a folder but for journals, which tests of journals look at: ``all_files(folder)``."""
+
+    def listed(folder: Path) -> list[str]:
+        found = (path for path in folder.rglob("*") if path.is_file() and path.name != journal.NAME)
+        return sorted(path.relative_to(folder).as_posix() for path in found)
+
+    return listed

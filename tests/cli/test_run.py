@@ -6,37 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image as Pillow
 
 from denoise_cli.cli.app import main
-from denoise_cli.inference import journal
 
 Caught = pytest.CaptureFixture[str]
 Draw = Callable[..., NDArray[np.uint8]]
-
-
-def take(path: Path) -> NDArray[np.uint8]:
-    with Pillow.open(path) as picture:
-        return np.asarray(picture)
-
-
-def about(path: Path) -> tuple[str | None, tuple[int, int]]:
-    """The format and the size of an image file."""
-    with Pillow.open(path) as picture:
-        return picture.format, picture.size
-
-
-def all_files(folder: Path) -> list[str]:
-    """The files below ``folder`` but for journals, which tests of journals look at."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != journal.NAME)
-    return sorted(path.relative_to(folder).as_posix() for path in found)
+Take = Callable[[Path], NDArray[np.uint8]]
+About = Callable[[Path], tuple[str | None, tuple[int, int]]]
+AllFiles = Callable[[Path], list[str]]
 
 
 # Where results go
 
 
 @pytest.mark.usefixtures("here")
-def test_one_file_gets_a_result_beside_it(draw: Draw, capsys: Caught) -> None:
+def test_one_file_gets_a_result_beside_it(draw: Draw, capsys: Caught, take: Take) -> None:
     assert main(["run", "a.png", "--model", "impulse"]) == 0
     out, err = capsys.readouterr()
     assert out == "" and "a.png: impulse" in err and "-> a-denoised.png" in err
@@ -46,7 +30,7 @@ def test_one_file_gets_a_result_beside_it(draw: Draw, capsys: Caught) -> None:
     assert np.square(estimate - clean).mean() < 0.02 * np.square(noisy - clean).mean()
 
 
-def test_a_folder_is_mirrored_beside_it(here: Path, draw: Draw) -> None:
+def test_a_folder_is_mirrored_beside_it(here: Path, draw: Draw, all_files: AllFiles) -> None:
     (here / "photos/.thumbs").mkdir()
     draw(here / "photos/.thumbs/t.png")
     (here / "photos/notes.txt").write_text("no image")
@@ -55,7 +39,7 @@ def test_a_folder_is_mirrored_beside_it(here: Path, draw: Draw) -> None:
     assert all_files(here / "photos") == [".thumbs/t.png", "b.png", "notes.txt", "sub/c.png"]
 
 
-def test_files_folders_globs_and_lists_into_a_folder(here: Path, draw: Draw) -> None:
+def test_files_folders_globs_and_lists_into_a_folder(here: Path, draw: Draw, all_files: AllFiles) -> None:
     draw(here / "x y\u00fc.png")
     draw(here / "globbed/d1.png")
     draw(here / "globbed/d2.png")
@@ -65,7 +49,7 @@ def test_files_folders_globs_and_lists_into_a_folder(here: Path, draw: Draw) -> 
     assert all_files(here / "out") == ["a.png", "b.png", "d1.png", "d2.png", "sub/c.png", "x y\u00fc.png"]
 
 
-def test_a_format_and_a_file_name(here: Path) -> None:
+def test_a_format_and_a_file_name(here: Path, about: About, all_files: AllFiles) -> None:
     assert main(["run", "a.png", "-o", "new/clean.tif", "-m", "median"]) == 0
     assert main(["run", "a.png", "photos", "-o", "out", "-m", "median", "--format", "jpeg"]) == 0
     assert all_files(here / "out") == ["a.jpg", "b.jpg", "sub/c.jpg"]
@@ -76,7 +60,7 @@ def test_a_format_and_a_file_name(here: Path) -> None:
 
 
 @pytest.mark.usefixtures("shelved")
-def test_several_budgets_are_several_files(here: Path, capsys: Caught) -> None:
+def test_several_budgets_are_several_files(here: Path, capsys: Caught, take: Take, all_files: AllFiles) -> None:
     assert main(["run", "a.png", "--model", "dt", "--iters", "3,1", "-o", "out", "--precision", "float32"]) == 0
     assert all_files(here / "out") == ["a-iters1.png", "a-iters3.png"]
     assert "1,3 iterations" in capsys.readouterr().err
@@ -106,7 +90,7 @@ def test_an_input_is_never_overwritten(here: Path, capsys: Caught, output: str) 
     assert (here / "a.png").read_bytes() == before
 
 
-def test_results_are_no_inputs_the_next_time(here: Path, capsys: Caught) -> None:
+def test_results_are_no_inputs_the_next_time(here: Path, capsys: Caught, all_files: AllFiles) -> None:
     assert main(["run", "photos/b.png", "-m", "median"]) == 0
     for _ in range(2):
         assert main(["run", "photos", "-m", "median", "-o", "photos/out", "--force"]) == 0

@@ -16,28 +16,13 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from denoise_cli.cli.app import main
-from denoise_cli.inference import journal
 
 Caught = pytest.CaptureFixture[str]
 Draw = Callable[..., NDArray[np.uint8]]
+Take = Callable[[Path], NDArray[np.uint8]]
+About = Callable[[Path], tuple[str | None, tuple[int, int]]]
+AllFiles = Callable[[Path], list[str]]
 PROCESS = [sys.executable, "-m", "denoise_cli"]
-
-
-def take(path: Path) -> NDArray[np.uint8]:
-    with Pillow.open(path) as picture:
-        return np.asarray(picture)
-
-
-def about(path: Path) -> tuple[str | None, tuple[int, int]]:
-    """The format and the size of an image file."""
-    with Pillow.open(path) as picture:
-        return picture.format, picture.size
-
-
-def all_files(folder: Path) -> list[str]:
-    """The files below ``folder`` but for journals, which tests of journals look at."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != journal.NAME)
-    return sorted(path.relative_to(folder).as_posix() for path in found)
 
 
 # Bad and unusual input
@@ -51,7 +36,9 @@ def all_files(folder: Path) -> list[str]:
         ("cut.png", None, "cut.png cannot be decoded as PNG"),
     ],
 )
-def test_bad_files(here: Path, draw: Draw, capsys: Caught, name: str, data: bytes | None, said: str) -> None:
+def test_bad_files(
+    here: Path, draw: Draw, capsys: Caught, name: str, data: bytes | None, said: str, all_files: AllFiles
+) -> None:
     (here / name).write_bytes((here / "a.png").read_bytes()[:-200] if data is None else data)
     assert main(["run", name, "-m", "median"]) == 3
     assert said in capsys.readouterr().err and not (here / "empty-denoised.png").exists()
@@ -86,7 +73,7 @@ def test_a_read_only_target(here: Path, capsys: Caught) -> None:
     assert "shut/x.png cannot be written: permission denied" in capsys.readouterr().err
 
 
-def test_a_file_in_the_way_of_a_folder(here: Path, capsys: Caught) -> None:
+def test_a_file_in_the_way_of_a_folder(here: Path, capsys: Caught, take: Take) -> None:
     assert main(["run", "a.png", "-o", "photos/b.png/x.png", "-m", "median"]) == 4
     assert "a part of the path is a file" in capsys.readouterr().err
     assert take(here / "photos/b.png").shape == (24, 32, 3)
@@ -96,7 +83,7 @@ def test_a_file_in_the_way_of_a_folder(here: Path, capsys: Caught) -> None:
 @pytest.mark.parametrize(
     "model", ["dt", "dncnn.color-blind", "dncnn.gray-25", "feedforward.small", "median", "nlm", "impulse"]
 )
-def test_every_model_takes_every_image(here: Path, model: str) -> None:
+def test_every_model_takes_every_image(here: Path, model: str, take: Take, about: About, all_files: AllFiles) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (37, 53, 4), dtype=np.uint8)
     folder = here / "odd"
     folder.mkdir()
@@ -136,7 +123,9 @@ def test_opencv_that_cannot_be_imported(here: Path) -> None:
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has other signals")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_being_stopped_leaves_no_part_of_a_file(here: Path, draw: Draw, number: signal.Signals, code: int) -> None:
+def test_being_stopped_leaves_no_part_of_a_file(
+    here: Path, draw: Draw, number: signal.Signals, code: int, take: Take, all_files: AllFiles
+) -> None:
     for index in range(200):
         draw(here / f"many/{index:03}.png", "grain", 128, 128, seed=index)
     with subprocess.Popen(

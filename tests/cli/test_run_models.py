@@ -11,25 +11,15 @@ from PIL import Image as Pillow
 
 from denoise_cli import shelf
 from denoise_cli.cli.app import main
-from denoise_cli.inference import journal
 
 Caught = pytest.CaptureFixture[str]
 Draw = Callable[..., NDArray[np.uint8]]
-
-
-def take(path: Path) -> NDArray[np.uint8]:
-    with Pillow.open(path) as picture:
-        return np.asarray(picture)
-
-
-def all_files(folder: Path) -> list[str]:
-    """The files below ``folder`` but for journals, which tests of journals look at."""
-    found = (path for path in folder.rglob("*") if path.is_file() and path.name != journal.NAME)
-    return sorted(path.relative_to(folder).as_posix() for path in found)
+Take = Callable[[Path], NDArray[np.uint8]]
+AllFiles = Callable[[Path], list[str]]
 
 
 @pytest.mark.usefixtures("shelved")
-def test_without_a_model_the_image_decides(here: Path, draw: Draw, capsys: Caught) -> None:
+def test_without_a_model_the_image_decides(here: Path, draw: Draw, capsys: Caught, take: Take) -> None:
     draw(here / "in/salt.png", "salt")
     draw(here / "in/grain.png", "grain")
     draw(here / "in/gray.png", "grain", channels=1)
@@ -70,7 +60,7 @@ def test_without_a_model_the_image_decides(here: Path, draw: Draw, capsys: Caugh
         (["-o", "-", "--iters", "1,2"], 2, "stdout takes a single image"),
     ],
 )
-def test_what_cannot_be(flags: list[str], code: int, said: str, capsys: Caught) -> None:
+def test_what_cannot_be(flags: list[str], code: int, said: str, capsys: Caught, all_files: AllFiles) -> None:
     before = all_files(Path())
     assert main(["run", "a.png", *flags]) == code
     out, err = capsys.readouterr()
@@ -79,7 +69,7 @@ def test_what_cannot_be(flags: list[str], code: int, said: str, capsys: Caught) 
 
 
 @pytest.mark.usefixtures("here")
-def test_knobs_of_the_classical_methods(capsys: Caught) -> None:
+def test_knobs_of_the_classical_methods(capsys: Caught, take: Take) -> None:
     assert main(["run", "a.png", "-m", "median", "--set", "window=5", "-o", "five.png"]) == 0
     assert main(["run", "a.png", "-m", "median", "-o", "three.png"]) == 0
     assert (take(Path("five.png")) != take(Path("three.png"))).any()
@@ -87,7 +77,9 @@ def test_knobs_of_the_classical_methods(capsys: Caught) -> None:
 
 
 @pytest.mark.usefixtures("here", "shelved")
-def test_a_noise_level_for_every_pixel(stock: Callable[..., shelf.Entry], draw: Draw, capsys: Caught) -> None:
+def test_a_noise_level_for_every_pixel(
+    stock: Callable[..., shelf.Entry], draw: Draw, capsys: Caught, take: Take
+) -> None:
     Pillow.fromarray(np.full((24, 32), 51, np.uint8)).save("even.png")
     Pillow.fromarray(np.arange(768, dtype=np.uint8).reshape(24, 32)).save("uneven.png")
     draw("small.png", height=8, width=8, channels=1)
@@ -118,7 +110,9 @@ def test_a_device_that_is_not_there(monkeypatch: pytest.MonkeyPatch, capsys: Cau
 
 
 @pytest.mark.usefixtures("shelved")
-def test_weights_that_are_damaged_missing_or_of_another_model(here: Path, draw: Draw, capsys: Caught) -> None:
+def test_weights_that_are_damaged_missing_or_of_another_model(
+    here: Path, draw: Draw, capsys: Caught, take: Take, all_files: AllFiles
+) -> None:
     place = shelf.folder()
     assert main(["run", "a.png", "--weights", str(place / "dncnn.gray-25.safetensors"), "-m", "dt"]) == 5
     assert "holds weights of dncnn, not of dt" in capsys.readouterr().err
