@@ -30,7 +30,7 @@ def show_plans(jobs: "Iterable[Job]", bench: "Workbench", read: "Read") -> None:
                 continue
             frame = loaded.frames[0]
             choice = bench.choose(frame)
-            plan = plan_of(choice.engine, frame)
+            plan = plan_of(choice.told().engine, frame)
         except DenoiseError as error:
             screen.emit(f"{job.item.name}: {error.what}")
             continue

@@ -23,6 +23,7 @@ CAMERA = "camera"  # noise that is correlated from pixel to pixel
 LIGHT = "poisson-gaussian"  # noise that grows with the light
 KINDS = (IMPULSES, MIXED, JPEG, CAMERA, LIGHT, GAUSSIAN)  # of weights; gaussian ones are for any other noise, or none
 _LOOKED_AT, _BANDS = 1 << 22, 16  # pixels of an image that are looked at, in so many bands
+GLANCE = 1 << 20  # pixels that are looked at where nothing depends on it
 _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
 _LEAST_TOLD = 10 / 255  # sigma below which its error weighs: a fine texture passes for noise, black hides it
 _LEAST_BESIDE = 4 / 255  # sigma from which noise beside impulses is worth removing
@@ -39,6 +40,7 @@ class Look:
     white: bool = True  # False: the noise is correlated from pixel to pixel
     clipped_share: float = 0.0  # share of the values that are exactly 0 or 1, the impulses left out
     jpeg_blocks: bool = False
+    fine: float | None = None  # what denoisers of white noise measure; None where they look at more, or at other pixels
 
     @property
     def suits(self) -> str:
@@ -67,9 +69,10 @@ class Look:
         return f"sigma {255 * self.sigma:.1f}"
 
 
-def look(image: Image) -> Look:
-    """Measure the noise of ``image``: the impulses first, the rest where there are none."""
-    noisy = to_unit(_sampled(torch.from_numpy(image.samples)[None]))
+def look(image: Image, most: int = _LOOKED_AT) -> Look:
+    """Measure the noise of ``image``, of ``most`` pixels of it: the impulses first, the rest where there are none."""
+    whole = torch.from_numpy(image.samples)[None]
+    noisy = to_unit(_sampled(whole, most))
     share = salt_and_pepper(noisy)
     known = None
     if share.item() > _LEAST_IMPULSES:
@@ -84,17 +87,18 @@ def look(image: Image) -> Look:
         level.white,
         max(0.0, extreme - share.item()),
         has_jpeg_blocks(noisy[0]),
+        level.fine if known is None and noisy.shape == whole.shape else None,
     )
 
 
-def _sampled(noisy: torch.Tensor) -> torch.Tensor:
+def _sampled(noisy: torch.Tensor, most: int) -> torch.Tensor:
     """``noisy`` (1, C, H, W); of a large image, bands of rows from all over it, one below the other.
 
     They are cut at multiples of 8, where blocks of a JPEG meet.
     """
     height, width = noisy.shape[-2:]
-    rows = _LOOKED_AT // (_BANDS * width) // 8 * 8
-    if height * width <= _LOOKED_AT or rows == 0:
+    rows = most // (_BANDS * width) // 8 * 8
+    if height * width <= most or rows == 0:
         return noisy
     starts = [(index * height // _BANDS) // 8 * 8 for index in range(_BANDS)]
     return torch.cat([noisy[..., start : start + rows, :] for start in starts], dim=-2)

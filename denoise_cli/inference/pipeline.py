@@ -106,6 +106,7 @@ def _read(
             said = dict.fromkeys(warning for frame in loaded.frames for warning in frame.source.warnings)
             result = replace(result, warnings=tuple(said))
             choice = bench.choose(loaded.frames[0])  # for all: frames that differ would flicker
+            choice = choice.told() if len(loaded.frames) == 1 else choice
             yield replace(result, choice=choice, seconds=time.monotonic() - began), loaded
         except UsageError:
             raise

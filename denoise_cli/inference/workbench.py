@@ -1,7 +1,7 @@
 """The engine for each image: the weights that suit its noise, each file loaded once, when it is first needed."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.image import Image
-from denoise_cli.inference.choose import Look, choose, look
+from denoise_cli.inference.choose import GLANCE, Look, choose, look
 from denoise_cli.inference.load import load_net, without_weights
 from denoise_cli.inference.route import Guess, Router
 from denoise_cli.inference.run import Asked, Engine, ready
@@ -32,7 +32,7 @@ class Wish:
     shown: str | None = None  # the class of all images, for a method with weights for each; None: a classifier picks
     classifier: str | None = None  # which; None: the first on the shelf that can
     most_memory: int | None = None  # bytes that the process may take
-    look: bool = False  # at the noise of each image, also where that decides nothing
+    look: bool = False  # at the noise of each image, if only at a glance, also where that decides nothing
     notice: Callable[[str], None] = lambda _: None  # is told what the user should know meanwhile
 
 
@@ -45,6 +45,14 @@ class Choice:
     seen: Look | None  # None where its noise was not looked at
     digest: str | None = None  # sha256 of the weights file; None where the method needs none
     shown: Guess | None = None  # what it shows, where a classifier told
+
+    def told(self) -> "Choice":
+        """The same for this image alone: a noise level that the engine would measure is told, where it was seen."""
+        options = self.engine.options
+        if self.seen is None or self.seen.fine is None or getattr(options, "sigma", 0.0) is not None:
+            return self
+        known = replace(options, sigma=min(1.0, self.seen.fine))
+        return replace(self, engine=replace(self.engine, options=known))
 
 
 class Workbench:
@@ -77,7 +85,7 @@ class Workbench:
                 self._engine(name)
         elif wish.shown is not None or wish.classifier is not None:
             raise UsageError("A class of images is of no use without --model.", "Name a model with weights by class.")
-        self._able = [entry for entry in shelf.entries() if self._accepts(entry)] if self._fixed is None else []
+        self._able = [] if self._fixed is not None else self._accepted()
 
     def choose(self, image: Image) -> Choice:
         """The engine for ``image``.
@@ -85,7 +93,7 @@ class Workbench:
         Raises ``WeightsError`` where no weights suit it, or those that do are damaged.
         """
         decides = self._fixed is None and self._router is None
-        seen = look(image) if decides or self._wish.look else None
+        seen = look(image) if decides else look(image, GLANCE) if self._wish.look else None
         if self._fixed is not None:
             return Choice(self._engine(self._fixed), self._fixed, seen, self._digest)
         if self._router is not None:
@@ -105,11 +113,24 @@ class Workbench:
         eyes = {} if self._router is None else {"classifier": self._router.seer.digest}
         return {entry.name: entry.sha256 for entry in self._able} | eyes
 
-    def _accepts(self, entry: shelf.Entry) -> bool:
+    def _accepted(self) -> list[shelf.Entry]:
+        """What may be chosen among. Raises ``UsageError`` where no model is named and no weights take the knobs."""
         if self._method is not None:
-            return self._outer + entry.model == self._method
-        card = methods.find(entry.model)
-        return not self._lacking(card)
+            return [entry for entry in shelf.entries() if self._outer + entry.model == self._method]
+        accepted: list[shelf.Entry] = []
+        refusals: list[UsageError] = []
+        for entry in shelf.entries():
+            card = methods.find(entry.model)
+            if self._lacking(card):
+                continue
+            try:
+                self._options_of(card)
+                accepted.append(entry)
+            except UsageError as error:
+                refusals.append(error)
+        if refusals and not accepted:
+            raise UsageError(f"No weights here take these knobs: {refusals[0].what}", "Name the model with --model.")
+        return accepted
 
     def _engine(self, name: str) -> Engine:
         if name in self._bad:

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from denoise_cli import shelf
 from denoise_cli.cli.app import main
+from denoise_cli.noise.estimate import NoiseLevel, noise_level
 
 Caught = pytest.CaptureFixture[str]
 Draw = Callable[..., NDArray[np.uint8]]
@@ -31,6 +33,44 @@ def test_without_a_model_the_image_decides(here: Path, draw: Draw, capsys: Caugh
     assert main(["run", "in/gray.png", "-o", "out3", "--iters", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "dt.gaussian"
     assert take(here / "out3/gray.png").shape == (24, 32)
+
+
+@pytest.mark.usefixtures("shelved")
+def test_without_a_model_only_those_with_the_knob_are_taken(
+    here: Path, draw: Draw, stock: Callable[..., shelf.Entry], capsys: Caught
+) -> None:
+    draw(here / "grain.png", "grain")
+    assert main(["run", "grain.png", "--sigma", "25"]) == 2
+    assert "No weights here take these knobs: dt has no knob 'sigma'" in capsys.readouterr().err
+    stock("ffdnet.tiny", "gaussian", depth=3, features=4)
+    assert main(["run", "grain.png", "--sigma", "25", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["model"] == "ffdnet.tiny"
+    assert main(["run", "a.png", "--sigma", "25"]) == 5
+    assert "No weights here are for impulses and do what was asked" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here", "shelved")
+@pytest.mark.parametrize(
+    "flags", [["-m", "ffdnet"], ["-m", "ffdnet.tiny"], ["-m", "ffdnet.tiny", "--json"], ["-m", "nlm", "--json"]]
+)
+def test_the_noise_is_measured_once(
+    flags: list[str], draw: Draw, stock: Callable[..., shelf.Entry], monkeypatch: pytest.MonkeyPatch, take: Take
+) -> None:
+    stock("ffdnet.tiny", "gaussian", depth=3, features=4)
+    draw("grain.png", "grain")
+    measured: list[float] = []
+
+    def counted(image: torch.Tensor, known: torch.Tensor | None = None) -> NoiseLevel:
+        level = noise_level(image, known)
+        measured.append(level.fine)
+        return level
+
+    for room in ("inference.choose", "noise.estimate"):
+        monkeypatch.setattr(f"denoise_cli.{room}.noise_level", counted)
+    assert main(["run", "grain.png", "-o", "x.png", *flags]) == 0
+    assert len(measured) == 1
+    assert main(["run", "grain.png", "-o", "y.png", *flags[:2], "--sigma", str(255 * measured[0])]) == 0
+    assert np.abs(take(Path("x.png")).astype(int) - take(Path("y.png"))).max() <= 1
 
 
 @pytest.mark.usefixtures("here", "shelved")
