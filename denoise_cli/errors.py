@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 from typing import ClassVar
 
+AGAIN = "Overwrite with --force, or choose another place with -o."  # a hint, where something exists already
+
 
 class DenoiseError(Exception):
     """Something the user can understand and mend; ``what`` names the value at fault, ``hint`` the way out."""

@@ -11,7 +11,7 @@ from denoise_cli import __version__
 from denoise_cli.cli import screen
 
 _PACKAGES = ("torch", "numpy", "opencv-python-headless", "pillow", "safetensors", "tifffile", "typer", "rich")
-_EXTRAS = ("matplotlib", "onnx", "onnxruntime", "onnxscript")
+_EXTRAS = ("matplotlib", "onnx", "onnxruntime", "onnxscript", "ray", "fsspec", "OpenEXR", "pydicom")
 
 
 def doctor(

@@ -1,17 +1,17 @@
 """What the commands that fit single images share: files, progress, the curve, snapshots, and an early end."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from denoise_cli.cli import screen, streams
+from denoise_cli.cli import outcomes, screen, streams
 from denoise_cli.cli.durations import parse_duration
 from denoise_cli.cli.interrupts import interrupts
-from denoise_cli.errors import DenoiseError, ExistsError, PartialError, UsageError
+from denoise_cli.errors import AGAIN, DenoiseError, ExistsError, OutputError, UsageError
 from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
@@ -51,7 +51,6 @@ Preview = Annotated[Path | None, typer.Option(help="A contact sheet of the estim
 Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 
 _SHOWN = (10, 25, 50, 100, 200, 400, 800, 1600, 3200)  # steps on the contact sheet, besides the last and the best
-_AGAIN = "Overwrite with --force, or choose another place with -o."
 _COLUMNS = 4  # of the contact sheet
 _WIDE = 192  # least width of an image on it, pixels, so that captions fit beneath
 
@@ -65,20 +64,32 @@ class Watch:
     save_every: int | None
     preview: Path | None
 
-    def check(self, images: int, to_stdout: bool, force: bool) -> None:
-        """Raise where it cannot be shown, before any work."""
+    def check(self, items: "Sequence[Item]", answers: "Sequence[Path]", steps: int, *, force: bool) -> None:
+        """Raise where it cannot be shown, before any work; no ``answers`` are one on stdout."""
         from denoise_cli.fitting.history import check_curve
 
-        named = [path for path in (self.curve, self.preview) if path is not None]
+        images, named = len(items), [path for path in (self.curve, self.preview) if path is not None]
         if images > 1 and (named or self.clean is not None):
             raise UsageError(f"--clean, --curve and --preview are for one image, not {images}.", "Name one image.")
-        if to_stdout and self.save_every is not None:
+        if not answers and self.save_every is not None:
             raise UsageError("--save-every has no place for its images on stdout.", "Name a file with -o.")
         if self.curve is not None:
             check_curve()
+        taken = [item.path for item in items if item.path is not None] + list(answers)
         for path in named:
-            if path.exists() and not force:
-                raise ExistsError(f"{path} exists already.", _AGAIN)
+            if path.resolve() in [other.resolve() for other in taken]:
+                raise OutputError(f"{path} would be two things at once.", "Give --curve and --preview other names.")
+            taken.append(path)
+        every = self.save_every or steps + 1
+        shots = [snapshot(answer, number) for answer in answers for number in range(every, steps + 1, every)]
+        for path in () if force else (*named, *shots):
+            if path.exists():
+                raise ExistsError(f"{path} exists already.", AGAIN)
+
+
+def snapshot(answer: Path, step: int) -> Path:
+    """Where the estimate of a step is saved."""
+    return answer.with_stem(f"{answer.stem}-step{step}")
 
 
 @dataclass(frozen=True)
@@ -128,39 +139,41 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     layout = Layout.of(items, None if to_stdout else job.output, None)
     existing = [] if to_stdout else check(items, layout)
     if existing and not job.force:
-        raise ExistsError(f"{existing[0][1]} exists already.", _AGAIN)
-    job.watch.check(len(items), to_stdout, job.force)
+        raise ExistsError(f"{existing[0][1]} exists already.", AGAIN)
+    answers = [] if to_stdout else [layout.paths(item)[0] for item in items]
+    job.watch.check(items, answers, options.iters, force=job.force)
     if found.earlier:
         screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
     stdin = streams.read_stdin() if any(item.path is None for item in items) else b""
     where = devices.pick(job.device)
     dtype = devices.precision(job.precision, where)
     devices.keep_memory()
-    failures: list[DenoiseError] = []
+    failures = outcomes.Failures(len(items), "fitted")
     with interrupts() as interrupted:
-        for item in items:
+        for index, item in enumerate(items):
             try:
                 image = decode(stdin, "-") if item.path is None else read(item.path)
+                for warning in image.source.warnings:
+                    screen.say(warning)
                 screen.say(
                     f"{item.name}: {image.width}x{image.height} on {devices.describe(where)} in "
                     f"{str(dtype).removeprefix('torch.')}, at most {options.iters} steps"
                 )
                 with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
-                    view = _View(item, None if to_stdout else layout.paths(item)[0], job, image, where)
+                    view = _View(item, answers[index] if answers else None, job, image, where)
                     last = view.follow(fitter, options, seconds, interrupted)
                 view.finish(last)
             except UsageError:
                 raise
             except DenoiseError as error:
-                failures.append(error)
+                failures.add(error)
                 if len(items) > 1:
                     screen.say(f"{item.name}: failed. {error.what}")
+                if job.as_json:
+                    screen.emit(json.dumps({"input": item.name, "error": str(error)}))
             if interrupted:
                 raise typer.Exit(interrupted[0])
-    if failures and len(items) == 1:
-        raise failures[0]
-    if failures:
-        raise PartialError(f"{len(failures)} of {len(items)} images failed; they are named above.", failures[0].hint)
+    failures.conclude()
 
 
 class _View:
@@ -185,6 +198,7 @@ class _View:
             clean = torch.from_numpy(pixels)[None].to(where)
         self._history = History(clean)
         self._shown: list[tuple[str, Image]] = []
+        self._saved = set[Path]()
 
     def follow(self, fitter: "Fitter", options: Any, seconds: float, interrupted: list[int]) -> "Standing":
         """Run the fit to its end, with a bar; the last standing."""
@@ -239,6 +253,7 @@ class _View:
                 "best_step": best_at,
                 "ended": last.ended,
                 "seconds": round(last.seconds, 3),
+                "error": None,
             }
             screen.emit(json.dumps(record))
 
@@ -257,8 +272,9 @@ class _View:
 
         every = self._job.watch.save_every
         if every is not None and self._path is not None and row.number % every == 0:
-            snapshot = self._path.with_stem(f"{self._path.stem}-step{row.number}")
-            write(self.as_image(standing.step.estimate), snapshot, force=self._job.force)
+            place = snapshot(self._path, row.number)
+            write(self.as_image(standing.step.estimate), place, force=self._job.force or place in self._saved)
+            self._saved.add(place)  # a fit that begins again comes by once more
         if self._job.watch.preview is not None and row.number in _SHOWN:
             if self._shown and row.number == _SHOWN[0]:
                 self._shown.clear()  # the fit began again

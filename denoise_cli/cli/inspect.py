@@ -9,8 +9,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from denoise_cli.cli import flags, screen, streams
-from denoise_cli.errors import DenoiseError, PartialError
+from denoise_cli.cli import flags, outcomes, screen, streams
+from denoise_cli.errors import DenoiseError
 
 if TYPE_CHECKING:
     from denoise_cli.image import Image
@@ -47,17 +47,19 @@ def inspect(
 
     items = gather(inputs).items
     entries = shelf.entries()
-    lines, failures = [], []
+    lines, failures = [], outcomes.Failures(len(items), "read")
     with screen.progress("inspecting", len(items)) as bar:
         for item in items:
             try:
                 image = _read(item)
             except DenoiseError as error:
-                failures.append(error)
+                failures.add(error)
                 if as_json:
                     screen.emit(json.dumps({"input": item.name, "error": str(error)}))
                 bar.advance()
                 continue
+            for warning in image.source.warnings:
+                bar.say(warning)
             seen = look(image)
             command = suggest(seen, item.name, image.channels, entries)
             if as_json:
@@ -66,11 +68,7 @@ def inspect(
             bar.advance()
     if lines and not as_json:
         _show(lines)
-    if failures and len(items) == 1:
-        raise failures[0]
-    if failures:
-        named = "\n".join(f"  {failure.what}" for failure in failures)
-        raise PartialError(f"{len(failures)} of {len(items)} images could not be read:\n{named}", failures[0].hint)
+    failures.conclude()
 
 
 def _read(item: "Item") -> "Image":

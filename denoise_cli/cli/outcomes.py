@@ -11,7 +11,38 @@ from denoise_cli.errors import DenoiseError, PartialError
 if TYPE_CHECKING:
     from denoise_cli.inference.pipeline import Result
 
-_SHOWN = 30  # failures that the summary names; each was named when it happened
+_SHOWN = 30  # failures that the summary names
+
+
+class Failures:
+    """The errors with some of ``count`` images, which were to be ``done``: a word such as denoised."""
+
+    def __init__(self, count: int, done: str) -> None:
+        self._count, self._done = count, done
+        self._reasons: dict[str, None] = {}  # the first of the different ones, in their order
+        self._first: DenoiseError | None = None
+        self.number = 0
+
+    def add(self, error: DenoiseError) -> None:
+        """Take in what is wrong with one image."""
+        self.number += 1
+        self._first = self._first or error
+        if len(self._reasons) <= _SHOWN:
+            self._reasons[error.what] = None
+
+    def conclude(self) -> None:
+        """Raise what they amount to: the only one, one of the kind of the first where all failed, ``PartialError``."""
+        if self._first is None:
+            return
+        if self._count == 1:
+            raise self._first
+        named = "".join(f"\n  {reason}" for reason in list(self._reasons)[:_SHOWN])
+        if len(self._reasons) > _SHOWN:
+            named += "\n  ... and others"
+        hint = self._first.hint if len(self._reasons) == 1 else ""
+        if self.number < self._count:
+            raise PartialError(f"{self.number} of {self._count} images failed, the others are done:{named}", hint)
+        raise type(self._first)(f"None of the {self._count} images could be {self._done}:{named}", hint)
 
 
 class Tally:
@@ -19,9 +50,8 @@ class Tally:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._denoised, self._skipped, self._failed = 0, 0, 0
-        self._reasons: dict[str, None] = {}  # the first of the different ones, in their order
-        self._first: DenoiseError | None = None
+        self._denoised, self._skipped = 0, 0
+        self._failures = Failures(count, "denoised")
         self._began = time.monotonic()
 
     def add(self, result: Result, bar: screen.Bar) -> None:
@@ -29,10 +59,7 @@ class Tally:
         for warning in result.warnings:
             bar.say(warning)
         if result.error is not None:
-            self._failed += 1
-            self._first = self._first or result.error
-            if len(self._reasons) <= _SHOWN:
-                self._reasons[result.error.what] = None
+            self._failures.add(result.error)
             if self._count > 1:
                 bar.say(f"{result.item.name}: failed. {result.error.what}")
         elif result.skipped:
@@ -48,19 +75,9 @@ class Tally:
         if self._count != 1:
             seconds = time.monotonic() - self._began
             skipped = f", {self._skipped} skipped as done before" if self._skipped else ""
-            failed = f", {self._failed} failed" if self._failed else ""
+            failed = f", {self._failures.number} failed" if self._failures.number else ""
             screen.say(f"{self._denoised} images denoised{skipped}{failed} in {seconds:.1f} s")
-        if self._first is None:
-            return
-        if self._count == 1:
-            raise self._first
-        named = "".join(f"\n  {reason}" for reason in list(self._reasons)[:_SHOWN])
-        if len(self._reasons) > _SHOWN:
-            named += "\n  ... and others, named above"
-        hint = self._first.hint if len(self._reasons) == 1 else ""
-        if self._failed < self._count:
-            raise PartialError(f"{self._failed} of {self._count} images failed, the others are done:{named}", hint)
-        raise type(self._first)(f"None of the {self._count} images could be denoised:{named}", hint)
+        self._failures.conclude()
 
 
 def _line(result: Result) -> str:

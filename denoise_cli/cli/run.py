@@ -174,6 +174,8 @@ def run(
     if box is not None and output is None:
         marks = ["-".join(filter(None, ("crop", mark))) for mark in marks]
     to_stdout = streams.goes_to_stdout(items, output, len(marks), as_json)
+    if to_stdout and part is not None:
+        raise UsageError("--shard parts a job of many images, stdout takes one.", "Give a folder with -o.")
     place = None if to_stdout else output if cluster is None else "."
     layout = Layout.of(found.items, place, format, marks)
     journals = Journals(layout)
@@ -213,7 +215,7 @@ def run(
         rules = Batch(key, force, limit, strip=strip_metadata, looks=looks)
         plan = distributed.plan_of(wish, given, (device, precision), rules, str(output))
         if dry_run:
-            show_plans(distributed.jobs(items, layout, plan), bench, plan.batch.read)
+            show_plans(distributed.jobs(items, layout, plan), len(items), bench, plan.batch.read, as_json=as_json)
         else:
             distributed.run(distributed.jobs(items, layout, plan), plan, cluster, workers, as_json=as_json)
         return
@@ -228,7 +230,7 @@ def run(
     else:
         work = jobs(items, layout, journals, comparisons)
     if dry_run:
-        show_plans(work, bench, batch.read)
+        show_plans(work, len(items), bench, batch.read, as_json=as_json)
         return
     tally = outcomes.Tally(len(items))
     with screen.progress("denoising", len(items)) as bar:

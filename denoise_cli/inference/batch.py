@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from denoise_cli.device import peak_memory
-from denoise_cli.errors import ExistsError
+from denoise_cli.errors import AGAIN, ExistsError
 from denoise_cli.image import MAX_PIXELS, Image, decode_frames, encode, encode_frames, format_of
 from denoise_cli.inference.inputs import Item
-from denoise_cli.inference.journal import AGAIN, Journals, digest
+from denoise_cli.inference.journal import Journals, digest
 from denoise_cli.inference.looks import Looks
 from denoise_cli.inference.outputs import Layout
 from denoise_cli.inference.pipeline import Job, Loaded, Result, process

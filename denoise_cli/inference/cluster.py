@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from denoise_cli import device as devices
-from denoise_cli.errors import DeviceError, ExistsError, OutputError, UsageError
+from denoise_cli.errors import AGAIN, DeviceError, ExistsError, OutputError, UsageError
 from denoise_cli.fields import fill
 from denoise_cli.inference.batch import Batch, record
 from denoise_cli.inference.inputs import Item
-from denoise_cli.inference.journal import AGAIN, NAME, Journal
+from denoise_cli.inference.journal import NAME, Journal
 from denoise_cli.inference.outputs import Layout
 from denoise_cli.inference.pipeline import Job, Result
 from denoise_cli.inference.store import Remote

@@ -14,7 +14,7 @@ from denoise_cli.image import SUFFIXES
 
 STREAM = "-"
 MARK = "denoised"  # in the names of results that lie beside their inputs
-_RESULT = re.compile(rf"(.+)-{MARK}(-crop)?(-iters\d+)?(-strength[\d.e-]+)?(-residual)?", re.DOTALL)
+_RESULT = re.compile(rf"(.+)-{MARK}(-crop)?(-iters\d+)?(-strength[\d.e-]+)?(-residual)?(-step\d+)?", re.DOTALL)
 _ENDINGS = tuple(SUFFIXES)
 
 

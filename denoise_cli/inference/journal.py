@@ -12,13 +12,12 @@ from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from denoise_cli.errors import ExistsError, InputError
+from denoise_cli.errors import AGAIN, ExistsError, InputError
 from denoise_cli.files import append
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.outputs import Layout
 
 NAME = ".denoise.jsonl"
-AGAIN = "Overwrite with --force, or choose another place with -o."
 _HEX = 32  # digits of a digest: 128 bits
 
 

@@ -1,5 +1,6 @@
 """What would be done is told, and nothing done."""
 
+import json
 from pathlib import Path
 
 import cv2
@@ -20,11 +21,18 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shelved: None) -> Path
 def test_plans(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     Path("broken.png").write_bytes(b"no image")
     before = sorted(here.iterdir())
-    assert main(["run", "a.png", "broken.png", "--dry-run", "-m", "dt.gaussian", "-n", "2,3"]) == 0
+    command = ["run", "a.png", "broken.png", "--dry-run", "-m", "dt.gaussian", "-n", "2,3"]
+    assert main(command) == 7
     broken, plan = sorted(capsys.readouterr().out.splitlines(), reverse=True)
     assert plan.startswith("a.png: 56x40, dt.gaussian: one piece, no margin, 40 rows at a time, about ")
     assert plan.endswith(" s -> a-denoised-iters2.png, a-denoised-iters3.png") and " GB, " in plan
     assert broken.startswith("broken.png: ")
+    assert main([*command, "--json"]) == 7
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (first["model"], first["width"], first["tiles"], first["error"]) == ("dt.gaussian", 56, 1, None)
+    assert first["output"] == ["a-denoised-iters2.png", "a-denoised-iters3.png"]
+    assert "broken.png is not an image" in second["error"] and "model" not in second
+    assert main(["run", "broken.png", "--dry-run", "-m", "median"]) == 3
     assert sorted(here.iterdir()) == before
 
 

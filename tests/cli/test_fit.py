@@ -14,7 +14,7 @@ from denoise_cli.cli import fit
 from denoise_cli.cli.app import main
 from denoise_cli.fitting import follow as following
 from denoise_cli.fitting.follow import Standing
-from denoise_cli.image import Image, Source, read, write
+from denoise_cli.image import Image, Source, encode_frames, read, write
 
 TINY = ["--set", "width=4", "--set", "inputs=2", "--set", "depth=1"]
 
@@ -79,11 +79,55 @@ def test_an_interrupt_writes_the_best_so_far(
     assert "interrupted" in capsys.readouterr().err
 
 
-def test_several_images_and_one_that_is_none(tmp_path: Path) -> None:
+def test_several_images_and_one_that_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     picture(tmp_path / "in" / "a.png")
     (tmp_path / "in" / "b.png").write_bytes(b"no image")
     assert main(["fit-dip", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--iters", "2", *TINY]) == 7
     assert (tmp_path / "out" / "a.png").exists()
+    (tmp_path / "in" / "a.png").write_bytes(b"no image")
+    capsys.readouterr()
+    assert main(["fit-dip", str(tmp_path / "in"), "-o", str(tmp_path / "none"), "--json", *TINY]) == 3
+    out, err = capsys.readouterr()
+    assert "None of the 2 images could be fitted" in err
+    assert all("is not an image" in json.loads(line)["error"] for line in out.splitlines())
+
+
+def test_of_several_pages_the_first_is_said_to_be_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noisy = picture(tmp_path / "noisy.tif")
+    noisy.write_bytes(encode_frames([read(noisy), read(noisy)], "tiff"))
+    assert main(["fit-dip", str(noisy), "--iters", "1", *TINY]) == 0
+    assert "2 frames; the first was read, 1 left out" in capsys.readouterr().err
+
+
+def test_nothing_is_two_things_or_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noisy = picture(tmp_path / "noisy.png")
+    before = noisy.read_bytes()
+    fit = ["fit-dip", str(noisy), "--iters", "6", *TINY]
+    for path in (noisy, tmp_path / "noisy-denoised.png"):
+        assert main([*fit, "--preview", str(path), "--force"]) == 4
+        assert "would be two things at once" in capsys.readouterr().err
+    picture(tmp_path / "noisy-denoised-step4.png")
+    assert main([*fit, "--save-every", "2"]) == 4
+    assert "noisy-denoised-step4.png exists already" in capsys.readouterr().err
+    assert noisy.read_bytes() == before and not (tmp_path / "noisy-denoised-step2.png").exists()
+    assert main([*fit, "--save-every", "2", "--force"]) == 0
+    assert main(["run", str(tmp_path), "-m", "median", "-o", str(tmp_path / "out")]) == 0
+    assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["noisy.png"]
+
+
+def test_a_fit_that_begins_again_saves_its_steps_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = following.follow
+
+    def twice(*arguments: object) -> Iterator[Standing]:
+        for _ in range(2):
+            yield from real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(following, "follow", twice)
+    noisy = picture(tmp_path / "noisy.png")
+    assert main(["fit-dip", str(noisy), "--iters", "4", "--save-every", "2", *TINY]) == 0
+    assert len(list(tmp_path.glob("noisy-denoised-step*.png"))) == 2
 
 
 @pytest.mark.parametrize(

@@ -54,3 +54,6 @@ def test_one_bad_file_of_many(here: Path, capsys: pytest.CaptureFixture[str]) ->
     out = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert out[0]["error"] and out[1]["error"] is None
     assert main(["inspect", "bad.png"]) == 3
+    capsys.readouterr()
+    assert main(["inspect", "bad.png", "none.png"]) == 3
+    assert "None of the 2 images could be read:\n  bad.png is not an image" in capsys.readouterr().err
