@@ -22,7 +22,7 @@ from denoise_cli.errors import AGAIN, DeviceError, ExistsError, OutputError, Usa
 from denoise_cli.fields import fill
 from denoise_cli.inference.batch import Batch, record
 from denoise_cli.inference.inputs import Item
-from denoise_cli.inference.journal import NAME, Journal
+from denoise_cli.inference.journal import NAME, Journal, line_of
 from denoise_cli.inference.outputs import Layout
 from denoise_cli.inference.pipeline import Job, Result
 from denoise_cli.inference.store import Remote
@@ -168,16 +168,18 @@ def connected(address: str, workers: int | None) -> Iterator[int]:
     here = {"num_cpus": workers or os.cpu_count(), "include_dashboard": False}
     ours = signal.getsignal(signal.SIGTERM)
     try:
-        if address != LOCAL:
-            _knock(address)
-        ray.init(address=address, **quiet, **(here if address == LOCAL else {}))
+        try:
+            if address != LOCAL:
+                _knock(address)
+            ray.init(address=address, **quiet, **(here if address == LOCAL else {}))
+        except SystemExit as leaving:  # by Ray's own answer to SIGTERM, with another exit code
+            raise SystemExit(128 + signal.SIGTERM) from leaving
+        except Exception as error:  # Ray raises plain ones too
+            raise DeviceError(
+                f"The cluster {address!r} cannot be used: {error}", "Give its address as host:port, or say local."
+            ) from error
         if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, ours)  # Ray has put in its own, with another exit code
-    except Exception as error:  # Ray raises plain ones too
-        raise DeviceError(
-            f"The cluster {address!r} cannot be used: {error}", "Give its address as host:port, or say local."
-        ) from error
-    try:
+            signal.signal(signal.SIGTERM, ours)  # Ray has put in its own
         yield int(ray.cluster_resources().get("GPU", 0)) or int(ray.cluster_resources().get("CPU", 1))
     finally:
         ray.shutdown()
@@ -234,7 +236,9 @@ def run(jobs: Sequence[Job], plan: Plan, workers: int, notice: Callable[[str], N
                     waiting.appendleft((given[0], given[1] + 1))
                 else:
                     left -= 1
-                    yield _lost(given[0])
+                    outcome = _lost(given[0])
+                    ray.get(keeper.append.remote(line_of(outcome.record)))
+                    yield outcome
                 if waiting and not idle:
                     hire()
             else:

@@ -34,6 +34,11 @@ def digest(data: bytes) -> str:
     return sha256(data).hexdigest()[:_HEX]
 
 
+def line_of(record: dict[str, Any]) -> bytes:
+    """What is appended for a ``record``."""
+    return b"\n" + json.dumps(record).encode()
+
+
 class Journal:
     """The journal in ``folder``; safe to use from several threads."""
 
@@ -93,7 +98,7 @@ class Journal:
         self._append(record)
 
     def _append(self, record: dict[str, Any]) -> None:
-        self._add_line(b"\n" + json.dumps(record).encode())
+        self._add_line(line_of(record))
 
     # what a journal that lies elsewhere does otherwise
 

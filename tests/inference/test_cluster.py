@@ -7,14 +7,20 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image as Pillow
 
 from denoise_cli.cli.app import main
-from denoise_cli.inference import store
+from denoise_cli.inference import cluster, store
+from denoise_cli.inference.batch import Batch
+from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import NAME
+from denoise_cli.inference.pipeline import Job
+from denoise_cli.inference.workbench import Wish
 
 Caught = pytest.CaptureFixture[str]
 COUNT = 12
@@ -133,6 +139,73 @@ def test_without_ray(monkeypatch: pytest.MonkeyPatch, capsys: Caught) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     assert main([*MEDIAN, "-o", "out", "--cluster", "local"]) == 2
     assert "pip install 'denoise-cli[cluster]'" in capsys.readouterr().err
+
+
+class Handle:
+    """A stand-in for what Ray makes of a class: each call is an answer that waits to be asked for."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+
+    def options(self, **needs: Any) -> "Handle":
+        return self
+
+    def remote(self, *arguments: Any) -> Any:
+        if isinstance(self.real, type):
+            return Handle(self.real(*arguments))
+        return lambda: self.real(*arguments)
+
+    def __getattr__(self, name: str) -> "Handle":
+        return Handle(getattr(self.real, name))
+
+
+class Dying:
+    """A worker that dies over every image."""
+
+    def __init__(self, plan: cluster.Plan, keeper: Any) -> None:
+        pass
+
+    def ready(self) -> None:
+        pass
+
+    def work(self, job: Job) -> None:
+        raise RuntimeError("killed")
+
+
+def test_an_image_that_kills_all_its_workers_is_in_the_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray, errors = ModuleType("ray"), ModuleType("ray.exceptions")
+    vars(errors).update(RayActorError=RuntimeError, RayTaskError=ZeroDivisionError)
+    vars(ray).update(
+        exceptions=errors, remote=Handle, cluster_resources=dict, put=lambda it: it, get=lambda answer: answer(),
+        wait=lambda waiting, timeout: (waiting[:1], waiting[1:]),
+    )  # fmt: skip
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    monkeypatch.setitem(sys.modules, "ray.exceptions", errors)
+    monkeypatch.setattr(cluster, "Worker", Dying)
+    place = store.Remote("out", str(Path.cwd()))
+    plan = cluster.Plan(Wish("median"), {}, "cpu", "auto", None, Batch("settings"), place)
+    jobs = [Job(Item("photos/00.png", "00.png"), (Path("00.png"),)), Job(Item("x.png", "x.png"), (Path("x.png"),))]
+    told: list[str] = []
+    outcomes = list(cluster.run(jobs, plan, 1, told.append))
+    assert [outcome.result.item.name for outcome in outcomes] == ["photos/00.png", "x.png"]
+    assert all("3 workers died over it" in str(outcome.result.error) for outcome in outcomes) and len(told) == 4
+    lines = [json.loads(line) for line in Path("out", NAME).read_text().splitlines() if line]
+    assert [(line["input"], line["error"]) for line in lines] == [
+        (outcome.result.item.name, str(outcome.result.error)) for outcome in outcomes
+    ]
+
+
+def test_a_termination_while_ray_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray, ended = ModuleType("ray"), list[bool]()
+
+    def start(**named: Any) -> None:
+        sys.exit(15)  # as Ray's own handler does
+
+    vars(ray).update(init=start, shutdown=lambda: ended.append(True))
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(SystemExit) as caught, cluster.connected("local", 1):
+        pytest.fail("there is no cluster")
+    assert caught.value.code == 143 and ended == [True]
 
 
 def test_a_dry_run_needs_no_ray(monkeypatch: pytest.MonkeyPatch, capsys: Caught) -> None:
