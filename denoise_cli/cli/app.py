@@ -119,12 +119,12 @@ def _run(argv: list[str]) -> int:
             traceback.print_exc()
         screen.complain(f"Error: {error}")
         return error.exit_code
-    except MemoryError:
-        screen.complain("Error: out of memory.\nClose other programs, or take smaller images.")
-        return DeviceError.exit_code
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":  # PyTorch's, which is not imported here
             screen.complain("Error: the GPU is out of memory.\nClose other programs, or use --device cpu.")
+            return DeviceError.exit_code
+        if _is_out_of_memory(error):
+            screen.complain("Error: out of memory.\nClose other programs, or take smaller images.")
             return DeviceError.exit_code
         if isinstance(error, OSError) and error.errno in _FULL and error.filename is None:
             screen.complain(f"Error: the output cannot be written: {error.strerror}.")
@@ -133,6 +133,14 @@ def _run(argv: list[str]) -> int:
         screen.complain("This is a bug in denoise; the lines above say where.")
         return 1
     return 0
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    if "torch" not in sys.modules:  # it is not imported for this
+        return isinstance(error, MemoryError)
+    from denoise_cli.device import is_out_of_memory
+
+    return is_out_of_memory(error)
 
 
 def _flags_first(argv: list[str]) -> list[str]:

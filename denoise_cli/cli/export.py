@@ -22,7 +22,7 @@ def export(
     Example: `denoise export dt.gaussian -o dt.onnx`
     """
     from denoise_cli import checkpoint, methods, shelf
-    from denoise_cli.errors import DenoiseError, UsageError
+    from denoise_cli.errors import AGAIN, DenoiseError, ExistsError, UsageError
     from denoise_cli.files import write_atomically
     from denoise_cli.inference.export import TOLERANCE, difference, graph_of, to_onnx
     from denoise_cli.inference.load import load_net
@@ -35,6 +35,10 @@ def export(
         assert model is not None
         path, name = shelf.path_of(shelf.find(model)), model.partition(".")[0]
     card = methods.find(name)
+    if card.classifies:
+        raise UsageError(f"{name} denoises nothing: it {card.summary}.", "Only denoisers are exported.")
+    if output.exists() and not force:
+        raise ExistsError(f"{output} exists already.", AGAIN)
     denoiser = load_net(path, card)
     graph = graph_of(denoiser, card.options)
     data = to_onnx(graph, denoiser.stride)

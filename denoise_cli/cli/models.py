@@ -59,6 +59,7 @@ def info(name: Annotated[str, typer.Argument(help="A model, such as dt, or weigh
 
     model, dot, _ = name.partition(".")
     card = methods.find(model)
+    name = name.rpartition(":")[2]  # of nn3d:dt.sp the weights are those of dt.sp
     entry = shelf.find(name) if dot else None
     screen.emit(f"{card.name}: {card.summary}\n{card.paper}")
     if entry is None:
@@ -66,7 +67,7 @@ def info(name: Annotated[str, typer.Argument(help="A model, such as dt, or weigh
         if card.recipe is not None:
             screen.emit(f"recipe   {json.dumps(asdict(card.recipe))}")
         for entry in shelf.entries():
-            if entry.model == model:
+            if entry.model == name:
                 screen.emit(f"weights  {entry.name}: {entry.weights:,} numbers, for {entry.suits or 'special use'}")
         return
     loaded = checkpoint.load(shelf.path_of(entry))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from denoise_cli.errors import DenoiseError
+from denoise_cli.errors import DenoiseError, UsageError
 from denoise_cli.method import Denoiser, Graph, Graphed
 
 TOLERANCE = 1e-4  # largest difference between ONNX Runtime and torch
@@ -37,13 +37,14 @@ def graph_of(denoiser: Denoiser, options: Any) -> Graph:
 def to_onnx(graph: Graph, stride: int) -> bytes:
     """The ONNX file of ``graph``; H and W are free, as multiples of ``stride``.
 
-    Raises ``DenoiseError`` where the packages of the extra ``onnx`` are missing, or the net cannot be exported.
+    Raises ``UsageError`` where the packages of the extra ``onnx`` are missing, ``DenoiseError`` where the net cannot be
+    exported.
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         try:
             importlib.import_module(package)
         except ImportError as error:
-            raise DenoiseError(
+            raise UsageError(
                 f"The export needs {package}, which cannot be imported.", "Install it: pip install 'denoise-cli[onnx]'."
             ) from error
     sides = {index: stride * torch.export.Dim(name, min=2) for index, name in ((2, "h"), (3, "w"))}

@@ -13,7 +13,8 @@ from denoise_cli.cli import screen
 from denoise_cli.cli.app import main
 
 Caught = pytest.CaptureFixture[str]
-COMMANDS = ["run", "export", "doctor", "train", "make-data", "score"]
+COMMANDS = ["run", "export", "doctor", "train", "make-data", "score", "inspect", "fit-dip", "fit-rnn", "fit-ntk"]
+COMMANDS += ["figure sheet", "bench", "bench weights", "bench paper", "bench fit", "bench speed", "models add"]
 COMMANDS += ["models", "models list", "models info", "models verify"]
 
 
@@ -84,6 +85,7 @@ def test_every_error_has_its_code(
         (KeyboardInterrupt(), 130, "Stopped."),
         (SystemExit(143), 143, ""),
         (MemoryError(), 6, "out of memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes"), 6, "out of memory"),
         (OSError(28, "No space left on device"), 4, "the output cannot be written: No space left"),
         (ZeroDivisionError("by zero"), 1, "This is a bug in denoise"),
     ],

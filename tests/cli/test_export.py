@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 import torch
 
 from denoise_cli import methods, shelf
+from denoise_cli.checkpoint import Checkpoint, save
 from denoise_cli.cli.app import main
 from denoise_cli.inference.load import load_net
 
@@ -79,10 +81,20 @@ def test_a_net_that_is_told_the_level(stock: Stock, tmp_path: Path) -> None:
 def test_what_cannot_be(monkeypatch: pytest.MonkeyPatch, capsys: Caught, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "onnxscript", None)
+    Path("there.onnx").touch()
+    card = methods.find("classifier")
+    net = card.make(replace(card.config, features=4, classes=("a", "b")))
+    assert isinstance(net, torch.nn.Module) and card.recipe is not None
+    save(
+        Path("classifier.safetensors"),
+        Checkpoint("classifier", {"features": 4, "classes": ["a", "b"]}, asdict(card.recipe), {}, net.state_dict()),
+    )
     for words, code, said in (
         (["export"], 2, "One net is exported"),
         (["export", "dt.spp"], 5, "Did you mean 'dt.sp'"),
-        (["export", "dt.sp"], 1, "pip install 'denoise-cli[onnx]'"),
+        (["export", "dt.sp"], 2, "pip install 'denoise-cli[onnx]'"),
+        (["export", "dt.sp", "-o", "there.onnx"], 4, "there.onnx exists already"),
+        (["export", "--weights", "classifier.safetensors"], 2, "classifier denoises nothing"),
     ):
         assert main(words) == code
         assert said in capsys.readouterr().err

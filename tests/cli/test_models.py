@@ -43,6 +43,8 @@ def test_cards(capsys: Caught) -> None:
     out = capsys.readouterr().out
     for word in (shelf.find("dt.sp").sha256, "denoise train dt.sp", '"recall": "impulses"', "30.25 dB  set at 25"):
         assert word in out
+    assert main(["models", "info", "nn3d:dt"]) == 0 and "dt.sp: 1 numbers" in capsys.readouterr().out
+    assert main(["models", "info", "nn3d:dt.sp"]) == 0 and shelf.find("dt.sp").sha256 in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("shelved")
