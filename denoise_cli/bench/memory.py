@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image as Pillow
 
 from denoise_cli.bench import process
-from denoise_cli.errors import DenoiseError
+from denoise_cli.errors import UsageError
 from denoise_cli.files import write_atomically
 
 _CELL, _NOISE = 64, 15.0  # pixels of a patch of one colour, blurred; deviation of the noise, of 255
@@ -119,11 +119,11 @@ def page(peaks: Sequence[Peak], folders: Sequence[Folder], picture: str) -> str:
 
 
 def check_drawing() -> None:
-    """Raise ``DenoiseError`` where matplotlib is not installed."""
+    """Raise ``UsageError`` where matplotlib is not installed."""
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:
-        raise DenoiseError(
+        raise UsageError(
             "The curve takes matplotlib, which is not installed.", "pip install 'denoise-cli[report]', or no -o."
         ) from error
 

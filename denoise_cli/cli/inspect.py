@@ -1,13 +1,9 @@
 """``denoise inspect``: what noise an image has."""
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.cells import cell_len
-from rich.table import Table
-from rich.text import Text
 
 from denoise_cli.cli import flags, outcomes, screen, streams
 from denoise_cli.errors import DenoiseError
@@ -18,6 +14,7 @@ if TYPE_CHECKING:
     from denoise_cli.inference.inputs import Item
 
 _TITLES = ("image", "sigma", "impulses", "clipped", "noise", "suggestion")
+_NUMBERS = (1, 2, 3)  # columns
 
 
 def inspect(
@@ -67,7 +64,7 @@ def inspect(
             lines.append(_line(item.name, seen, command))
             bar.advance()
     if lines and not as_json:
-        _show(lines)
+        screen.table([_TITLES, *lines], _NUMBERS)
     failures.conclude()
 
 
@@ -109,24 +106,3 @@ def _line(name: str, seen: "Look", command: str | None) -> tuple[str, ...]:
         ", ".join(kind),
         command or "nothing to remove",
     )
-
-
-def _show(lines: Sequence[tuple[str, ...]]) -> None:
-    """A drawn table on a terminal; aligned text of any width into a pipe or file."""
-    lines = [tuple(map(_printable, line)) for line in lines]
-    if not screen.out().is_terminal:
-        widths = [max(map(cell_len, column)) for column in zip(_TITLES, *lines, strict=True)]
-        for line in (_TITLES, *lines):
-            cells = (cell + " " * (width - cell_len(cell)) for cell, width in zip(line, widths, strict=True))
-            screen.emit("  ".join(cells).rstrip())
-        return
-    table = Table(box=None, header_style="bold")
-    for index, title in enumerate(_TITLES):
-        table.add_column(title, justify="right" if index in (1, 2, 3) else "left", overflow="fold")
-    for line in lines:
-        table.add_row(*map(Text, line))
-    screen.out().print(table)
-
-
-def _printable(words: str) -> str:
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in words)

@@ -26,8 +26,6 @@ def list_models(as_json: flags.Json = False) -> None:
 
     Example: `denoise models list`
     """
-    from rich.table import Table
-
     from denoise_cli import methods, shelf
 
     shipped = shelf.entries()
@@ -37,14 +35,12 @@ def list_models(as_json: flags.Json = False) -> None:
             names = [entry.name for entry in shipped if entry.model == name]
             screen.emit(json.dumps({"model": name, "summary": card.summary, "weights": names}))
         return
-    table = Table(box=None, header_style="bold")
-    for column in ("model", "what it does", "weights"):
-        table.add_column(column, no_wrap=column == "model")
+    lines = [("model", "what it does", "weights")]
     for name in methods.names():
         card = methods.find(name)
         names = [entry.name for entry in shipped if entry.model == name]
-        table.add_row(name, card.summary, ", ".join(names) or ("none yet" if card.recipe else "needs none"))
-    screen.out().print(table)
+        lines.append((name, card.summary, ", ".join(names) or ("none yet" if card.recipe else "needs none")))
+    screen.table(lines)
 
 
 @models.command()

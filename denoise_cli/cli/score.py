@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.cells import cell_len
-from rich.table import Table
-from rich.text import Text
 
 from denoise_cli.cli import flags, screen
 from denoise_cli.errors import GateError, OutputError, PartialError, UsageError
@@ -90,7 +87,8 @@ def score(
         counts = {"images": len(scored), "problems": len(problems)}
         screen.emit(json.dumps({"summary": counts | {part: _numbers(mean) for part, mean in means.items()}}))
     elif csv_file != Path("-") and scored:
-        _show(_table(names, scored, means))
+        lines = _table(names, scored, means)
+        screen.table(lines, range(1, len(lines[0])))
     _tell(names, scored)
     if csv_file:
         _write_csv(csv_file, names, found, noisy is not None, force)
@@ -141,13 +139,6 @@ def _cell(name: str, value: float, sign: str = "") -> str:
     return "nan" if math.isnan(value) else f"{value:{sign}.{_DECIMALS.get(name, 4)}f}"
 
 
-def _printable(name: str) -> str:
-    """A file name without line breaks and bytes that no terminal can show."""
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii") for letter in name
-    )
-
-
 def _table(
     names: Sequence[str], scored: "Sequence[Row]", means: Mapping[str, Mapping[str, float]]
 ) -> list[tuple[str, ...]]:
@@ -158,7 +149,7 @@ def _table(
         header += [f"{words} {title}" for title in titles for words in ("noisy", "gain")]
     lines = [tuple(header)]
     parts = [{part: of(row) for part, of in _PARTS.items()} for row in scored]
-    labels = [_printable(row.name) for row in scored] + [f"mean of {len(scored)}"]
+    labels = [row.name for row in scored] + [f"mean of {len(scored)}"]
     for label, line in zip(labels, [*parts, means], strict=True):
         cells = [_cell(name, line["scores"][name]) for name in names]
         for name in names if "gain" in means else ():
@@ -168,22 +159,6 @@ def _table(
     return lines
 
 
-def _show(lines: Sequence[tuple[str, ...]]) -> None:
-    """A drawn table on a terminal; aligned text of any width into a pipe or file."""
-    if not screen.out().is_terminal:
-        widths = [max(map(cell_len, column)) for column in zip(*lines, strict=True)]
-        for first, *others in lines:
-            numbers = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
-            screen.emit("  ".join([first + " " * (widths[0] - cell_len(first)), *numbers]))
-        return
-    table = Table(box=None, header_style="bold")
-    for index, title in enumerate(lines[0]):
-        table.add_column(title, justify="right" if index else "left", overflow="fold")
-    for line in lines[1:]:
-        table.add_row(*map(Text, line))
-    screen.out().print(table)
-
-
 def _tell(names: Sequence[str], scored: "Sequence[Row]") -> None:
     """What the means leave out, and what reading did."""
     undefined = {name: [row for row in scored if math.isnan(row.scores[name])] for name in names}
@@ -191,7 +166,7 @@ def _tell(names: Sequence[str], scored: "Sequence[Row]") -> None:
         for note in row.notes:
             name = note.partition(" is not defined ")[0]
             if name not in undefined:
-                screen.say(_printable(note))
+                screen.say(screen.one_line(note))
             elif row is undefined[name][0]:
                 screen.say(f"{note} The mean leaves it out for {len(undefined[name])} of {len(scored)} images.")
     identical = sum(row.scores.get("psnr") == math.inf for row in scored)
@@ -221,7 +196,7 @@ def _judge(means: Mapping[str, float], problems: "Sequence[Row]", scored: int, m
     failed = min_psnr is not None and scored > 0 and not means["psnr"] >= min_psnr
     verdict = f"The mean PSNR is {means['psnr']:.4f} dB, below the gate of {min_psnr:g} dB." if failed else ""
     if problems:
-        named = "\n".join(f"  {_printable(row.name)}: {_printable(row.problem or '')}" for row in problems)
+        named = "\n".join(f"  {screen.one_line(row.name)}: {screen.one_line(row.problem or '')}" for row in problems)
         raise PartialError(f"{scored} images were scored, {len(problems)} problems were found:\n{named}", verdict)
     if failed:
         raise GateError(verdict, f"It is the mean of {scored} images.")

@@ -1,14 +1,17 @@
 """All that is drawn on the screen: the product on stdout, everything else on stderr."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
 WIDE = 200  # columns where the output is no terminal, so that no table is cut
 
@@ -66,6 +69,11 @@ def printable(message: str) -> str:
     return "".join(shown)
 
 
+def one_line(words: str) -> str:
+    """The same, with an escape for a line break too."""
+    return printable(words).replace("\n", "\\n")
+
+
 def say(message: str) -> None:
     """A line on stderr, unless only errors are wanted."""
     if not _volume.quiet:
@@ -86,6 +94,29 @@ def complain(message: str) -> None:
 def emit(line: str) -> None:
     """A line of the product on stdout, never wrapped or styled."""
     out().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def table(lines: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> None:
+    """The product as a table, titles first: drawn on a terminal, else as aligned text of any width.
+
+    The columns of ``numbers`` are aligned at their right.
+    """
+    rows = [[one_line(cell) for cell in line] for line in lines]
+    if not out().is_terminal:
+        widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            cells = []
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+                space = " " * (width - cell_len(cell))
+                cells.append(space + cell if index in numbers else cell + space)
+            emit("  ".join(cells).rstrip())
+        return
+    drawn = Table(box=None, header_style="bold")
+    for index, title in enumerate(rows[0]):
+        drawn.add_column(title, justify="right" if index in numbers else "left", overflow="fold")
+    for row in rows[1:]:
+        drawn.add_row(*map(Text, row))
+    out().print(drawn)
 
 
 @dataclass

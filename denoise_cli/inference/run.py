@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from denoise_cli.device import give_back_memory, is_out_of_memory, memory
-from denoise_cli.errors import DenoiseError, DeviceError
+from denoise_cli.errors import DeviceError, WeightsError
 from denoise_cli.image import Box, Image
 from denoise_cli.inference import tiles
 from denoise_cli.inference.converge import DIRECT, converge, samples
@@ -70,7 +70,7 @@ def answer(engine: Engine, image: Image) -> Answer:
     """The estimates of one image or of the part that was asked for, with its metadata.
 
     A result with values that are not finite is computed again in float32; out of memory halves the tiles and tries
-    again. Raises ``DeviceError`` where even small tiles do not fit, ``DenoiseError`` where float32 is not finite, and
+    again. Raises ``DeviceError`` where even small tiles do not fit, ``WeightsError`` where float32 is not finite, and
     ``InputError`` where a map of noise levels has another size, or the part leaves the image.
     """
     asked = engine.asked
@@ -93,7 +93,7 @@ def _settled_answer(engine: Engine, image: Image, noisy: Tensor, options: Any) -
         try:
             estimates, counts = _within_memory(replace(engine, dtype=torch.float32), noisy, options)
         except ArithmeticError as error:
-            raise DenoiseError(
+            raise WeightsError(
                 f"{image.source.name}: the result is not finite, in float32 either.",
                 "The weights do not suit this image: choose others with --model.",
             ) from error
