@@ -4,7 +4,7 @@ Kai Zhang, Wangmeng Zuo, Lei Zhang, "FFDNet: Toward a Fast and Flexible Solution
 Transactions on Image Processing, 2018.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
@@ -12,13 +12,14 @@ from torch.nn import functional
 
 from denoise_cli import losses
 from denoise_cli.layers.identity import start_near_identity
+from denoise_cli.layers.local import locally
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
-from denoise_cli.noise.estimate import gaussian_sigma, known_sigma
-from denoise_cli.noise.levels import on_unit
+from denoise_cli.noise.estimate import known_sigma, noise_level
 
 _GRAY, _COLOUR = (15, 64), (12, 96)  # depth and features
+_LIGHT = 2  # pixels around each over which the light is averaged, where noise grows with it
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Options:
     """What can be turned at run time."""
 
     sigma: float | None = None  # standard deviation of the noise on [0, 1], or 0..255 if above 1; measured if not given
+    shot: float | None = None  # that of noise that grows with the light, where it is white: variance shot^2 x + sigma^2
 
 
 class FFDNet(nn.Module):
@@ -67,27 +69,29 @@ class FFDNet(nn.Module):
         return self.unfold(self.layers(torch.cat((folded, levels), dim=1)))  # type: ignore[no-any-return]
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """The noise on [0, 1], measured on the whole image (1, C, H, W) unless given.
+        """The noise on [0, 1], measured on the whole image (1, C, H, W) unless given; no ``shot`` where sigma alone is.
 
         Raises ``UsageError`` for a level below 0.
         """
-        return replace(options, sigma=known_sigma(options.sigma, noisy, "ffdnet"))
+        shot, sigma = (
+            _measured(noisy[0]) if options.sigma is None else (0.0, known_sigma(options.sigma, noisy, "ffdnet"))
+        )
+        return Options(sigma, shot if options.shot is None else known_sigma(options.shot, noisy, "ffdnet", "shot"))
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W); a level that is not given is measured on each image."""
-        if options.sigma is None:
-            sigma = gaussian_sigma(noisy).clamp(max=1)[:, None, None, None]
-        else:
-            sigma = torch.full((1, 1, 1, 1), on_unit(options.sigma), device=noisy.device)
-        return self(noisy, sigma).clamp(0, 1)  # type: ignore[no-any-return]
+        known = options.sigma is not None and options.shot is not None
+        settled = [options] if known else [self.settle(image[None], options) for image in noisy]
+        return self.denoise_mapped(noisy, _levels(noisy, settled), options)
 
     def denoise_mapped(self, noisy: Tensor, sigma: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W), at levels ``sigma`` (N or 1, 1, H, W), whatever the options say."""
         return self(noisy, sigma).clamp(0, 1)  # type: ignore[no-any-return]
 
     def reach(self, options: Options) -> int:
-        """Two pixels for each 3x3 convolution at half size, and one within a folded pixel."""
-        return reach_of(self.fold, self.layers, self.unfold, stride=self.stride)
+        """Two pixels for each 3x3 convolution at half size, and one within a folded pixel; more to see the light."""
+        constant = options.sigma is not None and not options.shot
+        return reach_of(self.fold, self.layers, self.unfold, stride=self.stride) + (0 if constant else _LIGHT)
 
     def graph(self) -> Graph:
         """Noisy image and noise levels in, the estimate out, not clipped."""
@@ -98,6 +102,30 @@ class FFDNet(nn.Module):
     def loss(self, pair: Pair, recipe: Recipe, generator: Generator) -> Tensor:
         """The recipe's loss between estimate and clean images, where the net is told the true level, at every pixel."""
         return losses.find(recipe.loss)(self(pair.noisy, pair.sigma.mean(dim=1, keepdim=True)), pair.clean)
+
+
+def _measured(noisy: Tensor) -> tuple[float, float]:
+    """``shot`` and ``sigma`` of one image (C, H, W); of noise that is not white, its finest part."""
+    level = noise_level(noisy)
+    return (level.shot, level.read) if level.white else (0.0, min(1.0, level.fine))
+
+
+def _levels(noisy: Tensor, settled: list[Options]) -> Tensor:
+    """The standard deviations at settled options: (N or 1, 1, 1, 1), or (N, 1, H, W) where they grow with the light."""
+    shot, sigma = (
+        torch.tensor(parts, device=noisy.device)[:, None, None, None]
+        for parts in zip(*((options.shot, options.sigma) for options in settled), strict=True)
+    )
+    if not any(options.shot for options in settled):
+        return sigma
+    light = locally(_light, _LIGHT, noisy)
+    return (shot.square() * light + sigma.square()).sqrt()
+
+
+def _light(noisy: Tensor) -> Tensor:
+    """The mean of the channels, and of the pixels around: (N, 1, H, W)."""
+    mean = noisy.float().mean(dim=1, keepdim=True).clamp(0, 1)
+    return functional.avg_pool2d(mean, 2 * _LIGHT + 1, stride=1, padding=_LIGHT, count_include_pad=False)
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -51,16 +51,18 @@ class NoiseLevel:
     white: bool  # whether coarse and fine detail are equally noisy in the flattest blocks
 
 
-def known_sigma(given: float | None, noisy: Tensor, model: str) -> float:
+def known_sigma(given: float | None, noisy: Tensor, model: str, name: str = "sigma") -> float:
     """The standard deviation of the noise on [0, 1]: ``given``, as typed, or measured on noisy images (N, C, H, W).
 
-    What is measured is at most 1, which only impulses exceed. Raises ``UsageError`` for a level below 0, in the name of
-    ``model``.
+    What is measured is at most 1, which only impulses exceed. Raises ``UsageError`` for a level below 0, which it calls
+    the ``name`` of ``model``.
     """
     if given is None:
         return min(1.0, gaussian_sigma(noisy).mean().item())
     if not (isinstance(given, int | float) and math.isfinite(given) and given >= 0):
-        raise UsageError(f"{model}: sigma cannot be {given!r}.", "It is 0 or more: up to 1 on [0, 1], above on 0..255.")
+        raise UsageError(
+            f"{model}: {name} cannot be {given!r}.", "It is 0 or more: up to 1 on [0, 1], above on 0..255."
+        )
     return on_unit(given)
 
 

@@ -69,10 +69,32 @@ def test_a_level_is_read_in_either_unit_and_measured_where_it_is_not_given() -> 
         assert torch.equal(net.denoise(noisy, Options()), net.denoise(noisy, settled))
 
 
-@pytest.mark.parametrize("sigma", [-1.0, float("nan"), float("inf"), "much"])
-def test_what_is_no_level_is_an_error(sigma: float) -> None:
+def test_noise_that_grows_with_the_light_is_measured_and_told_as_a_map() -> None:
+    net, clean = _subtracting(1), torch.linspace(0.1, 0.9, 128).expand(1, 1, 128, 128)
+    noisy = noise.parse("poisson-gaussian:0.1+0.02")(clean, torch.Generator().manual_seed(0)).noisy
+    settled = net.settle(noisy, Options())
+    assert settled.shot == pytest.approx(0.1, rel=0.1) and settled.sigma == pytest.approx(0.02, abs=0.015)
+    with torch.no_grad():
+        taken = clean - net.denoise(clean, Options(0.02, 0.1))
+        assert torch.allclose(taken, (0.1**2 * clean + 0.02**2).sqrt(), atol=2e-3)
+        assert torch.equal(net.denoise(noisy, Options()), net.denoise(noisy, settled))
+        one = net.denoise(clean, Options(0.1, 0.05))
+        assert torch.equal(net.denoise(torch.cat((clean, clean)), Options(0.1, 0.05))[1:], one)
+
+
+def test_a_level_that_is_given_is_all_the_noise() -> None:
+    clean = torch.linspace(0.1, 0.9, 128).expand(1, 1, 128, 128)
+    noisy = noise.parse("poisson-gaussian:0.1+0.02")(clean, torch.Generator().manual_seed(0)).noisy
+    assert _subtracting(1).settle(noisy, Options(25.5)) == Options(pytest.approx(0.1), 0.0)
+
+
+@pytest.mark.parametrize("level", [-1.0, float("nan"), float("inf"), "much"])
+def test_what_is_no_level_is_an_error(level: float) -> None:
+    net = FFDNet(Config(depth=2, features=2))
     with pytest.raises(UsageError, match="sigma cannot be"):
-        FFDNet(Config(depth=2, features=2)).settle(torch.zeros(1, 3, 4, 4), Options(sigma))
+        net.settle(torch.zeros(1, 3, 4, 4), Options(level))
+    with pytest.raises(UsageError, match="shot cannot be"):
+        net.settle(torch.zeros(1, 3, 4, 4), Options(0.1, level))
 
 
 @pytest.mark.parametrize(("channels", "reach"), [(1, 31), (3, 25)])
