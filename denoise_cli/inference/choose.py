@@ -27,6 +27,8 @@ GLANCE = 1 << 20  # pixels that are looked at where nothing depends on it
 _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
 _LEAST_TOLD = 10 / 255  # sigma below which its error weighs: a fine texture passes for noise, black hides it
 _LEAST_BESIDE = 4 / 255  # sigma from which noise beside impulses is worth removing
+_LEAST_CORRELATED = 2.5 / 255  # sigma below which noise that is not white may be that of a clean picture, compressed
+_LEAST_COARSE = 6.5  # times as much noise in coarse detail as in the finest: demosaicing leaves 8 to 20, textures less
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Look:
     white: bool = True  # False: the noise is correlated from pixel to pixel
     clipped_share: float = 0.0  # share of the values that are exactly 0 or 1, the impulses left out
     jpeg_blocks: bool = False
-    fine: float | None = None  # what denoisers of white noise measure; None where they look at more, or at other pixels
+    fine: float = 0.0  # sigma in the finest detail only, which denoisers of white noise go by
+    whole: bool = False  # whether no pixel was left out of all that
 
     @property
     def suits(self) -> str:
@@ -53,12 +56,17 @@ class Look:
         return self.suits == IMPULSES and self.sigma > _LEAST_BESIDE
 
     @property
+    def demosaiced(self) -> bool:
+        """Whether there is noise worth removing that is correlated as that of a camera's mosaic is."""
+        return not self.white and self.sigma > _LEAST_CORRELATED and self.sigma > _LEAST_COARSE * self.fine
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of weights that it takes, of ``KINDS``, the most particular one first."""
         shown = {
             MIXED: self.grainy_beside,
             JPEG: self.suits == GAUSSIAN and self.jpeg_blocks,
-            CAMERA: self.suits == GAUSSIAN and not self.white,
+            CAMERA: self.suits == GAUSSIAN and self.demosaiced,
             LIGHT: self.suits == GAUSSIAN and self.shot > 0,
         }
         return (*(kind for kind, there in shown.items() if there), self.suits)
@@ -87,7 +95,8 @@ def look(image: Image, most: int = _LOOKED_AT) -> Look:
         level.white,
         max(0.0, extreme - share.item()),
         has_jpeg_blocks(noisy[0]),
-        level.fine if known is None and noisy.shape == whole.shape else None,
+        level.fine,
+        known is None and noisy.shape == whole.shape,
     )
 
 

@@ -48,10 +48,12 @@ class Choice:
 
     def told(self) -> "Choice":
         """The same for this image alone: a noise level that the engine would measure is told, where it was seen."""
-        options = self.engine.options
-        if self.seen is None or self.seen.fine is None or getattr(options, "sigma", 0.0) is not None:
+        options, seen = self.engine.options, self.seen
+        if seen is None or not seen.whole or getattr(options, "sigma", 0.0) is not None:
             return self
-        known = replace(options, sigma=min(1.0, self.seen.fine))
+        known = replace(options, sigma=min(1.0, seen.fine))
+        if seen.white and getattr(options, "shot", 0.0) is None:
+            known = replace(options, sigma=seen.read, shot=seen.shot)
         return replace(self, engine=replace(self.engine, options=known))
 
 

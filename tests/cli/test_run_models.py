@@ -65,7 +65,7 @@ def test_the_noise_is_measured_once(
         measured.append(level.fine)
         return level
 
-    for room in ("inference.choose", "noise.estimate"):
+    for room in ("inference.choose", "noise.estimate", "methods.ffdnet"):
         monkeypatch.setattr(f"denoise_cli.{room}.noise_level", counted)
     assert main(["run", "grain.png", "-o", "x.png", *flags]) == 0
     assert len(measured) == 1
