@@ -23,4 +23,6 @@ detail away, and that one too low leaves noise, which costs more. `ffdnet.color`
             axis="sigma that the net is told",
         ),
     ),
+    remarks="""This net takes a level that is too high at its word: in ratio to the true one it costs more than one
+that is too low, where the authors found the reverse.""",
 )
