@@ -114,7 +114,7 @@ def whole(intensities: Tensor) -> Tensor:
 
 
 def match(features: Tensor, allowed: Tensor, grid: Grid, band: Band) -> tuple[Tensor, Tensor]:
-    """The groups of a band: places of their blocks (R, K), the most alike first, and how many are alike (R,).
+    """The groups of a band: places of their blocks (R, K), itself first, then the most alike, and how many are alike (R,).
 
     ``features`` (N * L, D) are whole numbers that describe the blocks at all corners of the band, of N images one after
     the other; ``allowed`` (rows, X) says which corners may be taken. Places are rows of ``features``.
@@ -146,6 +146,7 @@ def match(features: Tensor, allowed: Tensor, grid: Grid, band: Band) -> tuple[Te
             (products.stride(0), _SIDE * square + search.step * span, square + search.step, span, 1),
         )
         apart = apart.reshape(len(references), -1)
+        apart[:, window * window // 2] -= 1  # itself is nearer than its equals, or flat places would have no group
         if 32 * most < window * window < 64 * most:  # from there on topk takes its faster way on the CPU
             apart = functional.pad(apart, (0, 64 * most - window * window), value=2 * _FAR)
         nearest = apart.topk(most, dim=1, largest=False)

@@ -67,3 +67,16 @@ def test_blocks_cover_an_image_of_any_size() -> None:
         assert 8 + 3 * (rows - 1) >= height and 8 + 3 * (columns - 1) >= width
         assert grid.corners(framed).sum() == (3 * rows - 2) * (3 * columns - 2)
         assert framed.sum() == (3 * rows + 5) * (3 * columns + 5)
+
+
+def test_a_flat_place_has_a_group_of_its_own() -> None:
+    search = Search(4, 3, 6, 8)  # 169 blocks around, all the same
+    height = width = 34
+    grid = Grid(search, height, width)
+    framed = grid.frame(torch.zeros(1, 1, height, width))
+    (band,) = bands(grid, framed)
+    features = torch.zeros(band.rows * framed.shape[-1], 16)
+    places, counts = match(features, grid.corners(framed)[: band.rows], grid, band)
+    corners = {(place // framed.shape[-1] - 6, place % framed.shape[-1] - 6) for place in places[:, 0].tolist()}
+    assert corners == {(row, column) for row in range(0, 31, 3) for column in range(0, 31, 3)}
+    assert counts.tolist() == [8] * 121
