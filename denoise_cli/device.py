@@ -112,7 +112,13 @@ def describe(device: torch.device) -> str:
     """The device in words, for one line on the screen."""
     if device.type == "cuda":
         return f"{device} ({torch.cuda.get_device_name(device)})"
-    return f"cpu ({torch.get_num_threads()} threads)" if device.type == "cpu" else str(device)
+    threads = torch.get_num_threads()
+    return f"cpu ({threads} thread{'s' * (threads != 1)})" if device.type == "cpu" else str(device)
+
+
+def line(device: torch.device, dtype: torch.dtype) -> str:
+    """Where and in which precision the work is done, for one line on the screen."""
+    return f"on {describe(device)} in {str(dtype).removeprefix('torch.')}"
 
 
 def absent() -> dict[str, str]:

@@ -19,7 +19,7 @@ def test_a_machine_without_accelerator() -> None:
     for word in ("cuda", "cuda:0", "mps"):
         with pytest.raises(DeviceError, match=f"--device {word}"):
             device.pick(word)
-    assert "threads" in device.describe(torch.device("cpu"))
+    assert "thread" in device.describe(torch.device("cpu"))
 
 
 def test_a_machine_with_two(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 from denoise_cli import __version__
 from denoise_cli.cli import screen
 from denoise_cli.cli.bench import bench
+from denoise_cli.cli.compare import compare
 from denoise_cli.cli.doctor import doctor
 from denoise_cli.cli.export import export
 from denoise_cli.cli.figure import figure
@@ -59,6 +60,7 @@ app.command("fit-ntk")(fit_ntk)
 app.command("make-data")(make_data)
 app.command("score")(score)
 app.command("inspect")(inspect)
+app.command("compare")(compare)
 app.command("export")(export)
 app.command("doctor")(doctor)
 models.command("add")(add)

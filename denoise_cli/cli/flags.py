@@ -27,3 +27,4 @@ Settings = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]
 Force = Annotated[bool, typer.Option("--force", "-f", help="Overwrite what exists.")]
+MaxPixels = Annotated[int | None, typer.Option("--max-pixels", help="Refuse images of more pixels than this.", min=1)]

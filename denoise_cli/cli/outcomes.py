@@ -15,10 +15,10 @@ _SHOWN = 30  # failures that the summary names
 
 
 class Failures:
-    """The errors with some of ``count`` images, which were to be ``done``: a word such as denoised."""
+    """The errors with some of ``count`` images, or other ``things``, which were to be ``done``: such as denoised."""
 
-    def __init__(self, count: int, done: str) -> None:
-        self._count, self._done = count, done
+    def __init__(self, count: int, done: str, things: str = "images") -> None:
+        self._count, self._done, self._things = count, done, things
         self._reasons: dict[str, None] = {}  # the first of the different ones, in their order
         self._first: DenoiseError | None = None
         self.number = 0
@@ -41,8 +41,10 @@ class Failures:
             named += "\n  ... and others"
         hint = self._first.hint if len(self._reasons) == 1 else ""
         if self.number < self._count:
-            raise PartialError(f"{self.number} of {self._count} images failed, the others are done:{named}", hint)
-        raise type(self._first)(f"None of the {self._count} images could be {self._done}:{named}", hint)
+            raise PartialError(
+                f"{self.number} of {self._count} {self._things} failed, the others are done:{named}", hint
+            )
+        raise type(self._first)(f"None of the {self._count} {self._things} could be {self._done}:{named}", hint)
 
 
 class Tally:

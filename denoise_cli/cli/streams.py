@@ -41,6 +41,14 @@ def read_stdin(command: str = "denoise run - -o - > clean.png") -> bytes:
     return data
 
 
+def read_image(item: "Item", max_pixels: int | None, command: str) -> "Image":
+    """The image in a file or in stdin; ``command`` is an example of the latter. Raises ``InputError``."""
+    from denoise_cli.image import MAX_PIXELS, decode, read
+
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+    return decode(read_stdin(command), "-", limit) if item.path is None else read(item.path, limit)
+
+
 def read_names(files_from: str) -> list[str]:
     """The paths in the list ``files_from``, or in stdin."""
     from denoise_cli.inference.inputs import STREAM, parse_list, read_list

@@ -14,7 +14,7 @@ _GAP = 8  # pixels between the cells
 
 
 def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int, zoom: int = 1) -> Image:
-    """The ``images``, of one size, in rows of ``columns``, each with its caption beneath it.
+    """The ``images``, of one size, in rows of ``columns``, each with its caption, of a line or more, beneath it.
 
     ``zoom`` repeats every pixel that many times each way. Raises ``InputError`` where the sizes differ.
     """
@@ -24,7 +24,7 @@ def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int
         raise InputError(f"The images of a sheet differ in size: {named}.", "Choose versions of one image.")
     width, height = (side * zoom for side in sizes.pop())
     font = ImageFont.load_default(max(12, width // 18))
-    line = int(font.size * 1.5)  # type: ignore[union-attr]
+    line = int(font.size * (0.2 + 1.3 * max(caption.count("\n") + 1 for caption in captions)))  # type: ignore[union-attr]
     rows = -(-len(images) // columns)
     across, down = columns * (width + _GAP) + _GAP, rows * (height + line + _GAP) + _GAP
     sheet = Pillow.new("RGB", (across, down), "white")
@@ -33,7 +33,7 @@ def contact_sheet(images: Sequence[Image], captions: Sequence[str], columns: int
         left = _GAP + index % columns * (width + _GAP)
         top = _GAP + index // columns * (height + line + _GAP)
         sheet.paste(Pillow.fromarray(_bytes(image, zoom)), (left, top))
-        draw.text((left + width / 2, top + height + line / 2), caption, fill="black", font=font, anchor="mm")
+        draw.text((left + width / 2, top + height + line / 2), caption, "black", font, "mm", align="center")
     pixels = np.asarray(sheet, dtype=np.float32).transpose(2, 0, 1) / 255
     return Image(np.ascontiguousarray(pixels, dtype=np.float32), Source("sheet"))
 

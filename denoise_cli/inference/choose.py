@@ -114,24 +114,29 @@ def _sampled(noisy: torch.Tensor, most: int) -> torch.Tensor:
 
 
 def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.Entry:
-    """The best of ``entries`` for the first kind of noise in what was seen that there are any for: those that learnt
-    such strong noise first, then, where there is little noise, those that need not be told how much, then those for as
-    many channels, then in their order.
+    """The best of ``entries`` for the first kind of noise in what was seen that there are any for; see ``ranked``.
 
     Raises ``WeightsError`` where none suit.
     """
-    able = next((some for kind in seen.kinds if (some := [entry for entry in entries if kind in entry.kinds])), [])
-    if not able:
-        raise WeightsError(
-            f"No weights here are for {seen.suits} and do what was asked.",
-            "Name a model that needs none (median, nlm, impulse), or see `denoise models`.",
-        )
+    for kind in seen.kinds:
+        if able := ranked(kind, seen, channels, entries):
+            return able[0]
+    raise WeightsError(
+        f"No weights here are for {seen.suits} and do what was asked.",
+        "Name a model that needs none (median, nlm, impulse), or see `denoise models`.",
+    )
+
+
+def ranked(kind: str, seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> list[shelf.Entry]:
+    """Those of ``entries`` for a kind of noise: those that learnt such strong noise first, then, where there is little
+    noise, those that need not be told how much, then those for as many channels, then in their order.
+    """
     little = seen.sigma < _LEAST_TOLD
 
     def rank(entry: shelf.Entry) -> tuple[bool, ...]:
         return not _learnt(entry, seen), little and _is_told(entry), entry.channels != channels
 
-    return min(able, key=rank)  # the first of equals
+    return sorted((entry for entry in entries if kind in entry.kinds), key=rank)
 
 
 def _is_told(entry: shelf.Entry) -> bool:

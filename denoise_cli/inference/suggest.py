@@ -2,13 +2,16 @@
 
 import shlex
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import PurePath
 
 from denoise_cli import shelf
 from denoise_cli.errors import WeightsError
-from denoise_cli.inference.choose import CAMERA, GAUSSIAN, IMPULSES, MIXED, Look, choose
+from denoise_cli.inference.choose import CAMERA, GAUSSIAN, IMPULSES, MIXED, Look, choose, ranked
 
 _CLEAN = 1.5 / 255  # sigma up to which there is nothing to remove
+_FILTERS = {IMPULSES: ("impulse", "adaptive-median", "inpaint"), GAUSSIAN: ("bm3d", "nlm")}  # take no weights
+_OTHERS = 2  # weights to be compared with those that are chosen
 
 
 def suggest(seen: Look, name: str, channels: int, entries: Sequence[shelf.Entry]) -> str | None:
@@ -31,6 +34,20 @@ def suggest(seen: Look, name: str, channels: int, entries: Sequence[shelf.Entry]
     if seen.white or CAMERA in there:
         return _run(name, _weights(seen, channels, entries, "nlm"))
     return f"{_run(name, 'nlm')} --sigma {max(1.1, 255 * seen.sigma):.1f}"
+
+
+def rivals(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> list[str]:
+    """What is worth being compared with the weights that are chosen: others for such noise, of as many channels and
+    each of another model, and filters.
+    """
+    found: dict[str, str] = {}
+    for kind in seen.kinds:
+        for entry in ranked(kind, seen, channels, entries):
+            if entry.channels == channels:
+                found.setdefault(entry.model, entry.name)
+    with suppress(WeightsError):
+        found.pop(choose(seen, channels, entries).model, None)
+    return [*list(found.values())[:_OTHERS], *_FILTERS[seen.suits]]
 
 
 def _weights(seen: Look, channels: int, entries: Sequence[shelf.Entry], otherwise: str) -> str:

@@ -114,10 +114,11 @@ def whole(intensities: Tensor) -> Tensor:
 
 
 def match(features: Tensor, allowed: Tensor, grid: Grid, band: Band) -> tuple[Tensor, Tensor]:
-    """The groups of a band: places of their blocks (R, K), itself first, then the most alike, and how many are alike (R,).
+    """The groups of a band: places of their blocks (R, K), the most alike first, and how many are alike (R,).
 
     ``features`` (N * L, D) are whole numbers that describe the blocks at all corners of the band, of N images one after
-    the other; ``allowed`` (rows, X) says which corners may be taken. Places are rows of ``features``.
+    the other; ``allowed`` (rows, X) says which corners may be taken. Places are rows of ``features``; the first of a
+    group is the reference block itself.
     """
     search, device = grid.search, features.device
     width = allowed.shape[-1]

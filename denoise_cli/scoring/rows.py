@@ -61,37 +61,16 @@ def mean(scores: Sequence[float]) -> float:
     return defined[0] if defined else math.nan
 
 
-def _row(
-    match: Match,
-    functions: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
-    region: Region | None,
-    noisy_of: Mapping[Path, Path] | None,
-) -> Row:
-    try:
-        clean = image.read(match.clean)
-        scores, notes = _scores(match.output, clean, functions, region)
-    except DenoiseError as error:
-        return Row(match.name, problem=error.what)
-    notes += clean.source.warnings
-    if noisy_of is None:
-        return Row(match.name, scores, notes=notes)
-    if match.clean not in noisy_of:
-        return Row(match.name, scores, problem="has no noisy image", notes=notes)
-    try:
-        noisy_scores, _ = _scores(noisy_of[match.clean], clean, functions, region)
-    except DenoiseError as error:
-        return Row(match.name, scores, problem=f"noisy image: {error.what}", notes=notes)
-    return Row(match.name, scores, noisy_scores, notes=notes)
-
-
-def _scores(
-    path: Path,
+def scores_of(
+    output: image.Image,
     clean: image.Image,
     functions: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
-    region: Region | None,
+    region: Region | None = None,
 ) -> tuple[dict[str, float], tuple[str, ...]]:
-    """The scores of the file at ``path`` and the notes; raises ``DenoiseError`` where it cannot be compared."""
-    output = image.read(path)
+    """The scores of ``output`` by each metric, and notes; a score that is not defined for its size is ``nan``.
+
+    Raises ``InputError`` where it cannot be compared.
+    """
     estimate, target = _in_unit_of(clean, output), clean.pixels
     if estimate.shape[1:] != target.shape[1:]:
         raise InputError(f"has {_size(estimate)} pixels, its clean image {_size(target)}")
@@ -111,6 +90,29 @@ def _scores(
                 scores[name] = math.nan
                 notes.append(error.what)
     return scores, (*notes, *output.source.warnings)
+
+
+def _row(
+    match: Match,
+    functions: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
+    region: Region | None,
+    noisy_of: Mapping[Path, Path] | None,
+) -> Row:
+    try:
+        clean = image.read(match.clean)
+        scores, notes = scores_of(image.read(match.output), clean, functions, region)
+    except DenoiseError as error:
+        return Row(match.name, problem=error.what)
+    notes += clean.source.warnings
+    if noisy_of is None:
+        return Row(match.name, scores, notes=notes)
+    if match.clean not in noisy_of:
+        return Row(match.name, scores, problem="has no noisy image", notes=notes)
+    try:
+        noisy_scores, _ = scores_of(image.read(noisy_of[match.clean]), clean, functions, region)
+    except DenoiseError as error:
+        return Row(match.name, scores, problem=f"noisy image: {error.what}", notes=notes)
+    return Row(match.name, scores, noisy_scores, notes=notes)
 
 
 def _in_unit_of(clean: image.Image, output: image.Image) -> NDArray[np.float32]:

@@ -3,12 +3,12 @@
 import pytest
 
 from denoise_cli.inference.choose import GAUSSIAN, IMPULSES, Look
-from denoise_cli.inference.suggest import suggest
+from denoise_cli.inference.suggest import rivals, suggest
 from denoise_cli.shelf import Entry
 
 
-def entry(name: str, suits: str) -> Entry:
-    return Entry(name, "", suits, "", 3, 0, "", "", 0, 0.0, "")
+def entry(name: str, suits: str, channels: int = 3) -> Entry:
+    return Entry(name, "", suits, "", channels, 0, "", "", 0, 0.0, "")
 
 
 SHELF = [entry("a.salt", IMPULSES), entry("b.grain", GAUSSIAN)]
@@ -46,3 +46,11 @@ def test_one_run_where_there_are_weights_for_both_and_nets_for_camera_noise() ->
     both = [*SHELF, entry("c.mixed", "mixed"), entry("d.camera", "camera")]
     assert suggest(Look(0.1, 0.1), "x.png", 3, both) == "denoise run x.png --model c.mixed"
     assert suggest(Look(0.0, 0.1, white=False), "x.png", 3, both) == "denoise run x.png --model d.camera"
+
+
+def test_rivals_are_other_models_for_such_noise_and_filters() -> None:
+    shelf = [*SHELF, entry("b.more", "gaussian"), entry("c.grain", "gaussian, jpeg"), entry("d.gray", "gaussian", 1)]
+    assert rivals(Look(0.0, 0.1), 3, shelf) == ["c.grain", "bm3d", "nlm"]
+    assert rivals(Look(0.0, 0.1), 1, shelf) == ["bm3d", "nlm"], "the one in gray is chosen"
+    assert rivals(Look(0.1, 0.001), 3, shelf) == ["impulse", "adaptive-median", "inpaint"]
+    assert rivals(Look(0.0, 0.1), 3, []) == ["bm3d", "nlm"]
