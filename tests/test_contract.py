@@ -25,6 +25,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in methods.names() if not methods.find(name).classifies),
     ("dt", {"recall": "impulses"}),
     ("dt", {"residual": False}),
+    ("dt", {"fold": 2, "width": 16, "residual": False}),
     ("dt", {"filter": "median"}),
     ("dt", {"filter": "dynamic"}),
     ("dt", {"filter": "dynamic", "recall": "impulses"}),
@@ -44,7 +45,7 @@ def config_of(variant: int) -> Any:
     config = card_of(variant).config
     names = {field.name: type(getattr(config, field.name)) for field in fields(config)}
     small = {name: value for name, value in SMALLER.items() if names.get(name) is int}
-    return replace(config, **small, **VARIANTS[variant][1])
+    return replace(config, **(small | VARIANTS[variant][1]))
 
 
 def options_of(variant: int) -> Any:

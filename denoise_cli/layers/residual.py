@@ -25,8 +25,8 @@ class ResidualBlock(nn.Module):
         return (self.second(inner) + state).relu_()  # type: ignore[no-any-return]
 
 
-def head(width: int, channels: int) -> nn.Sequential:
-    """From a thought (N, width, H, W) to an image (N, channels, H, W): width - 32 - 8 - channels."""
-    last = conv3x3(8, channels)
+def head(width: int, channels: int, narrow: int = 8) -> nn.Sequential:
+    """From a thought (N, width, H, W) to an image (N, channels, H, W): width - 32 - narrow - channels."""
+    last = conv3x3(narrow, channels)
     nn.init.normal_(last.weight, std=1e-2)  # a small first answer: runs that start far off collapse for some seeds
-    return nn.Sequential(conv3x3(width, 32), nn.ReLU(inplace=True), conv3x3(32, 8), nn.ReLU(inplace=True), last)
+    return nn.Sequential(conv3x3(width, 32), nn.ReLU(inplace=True), conv3x3(32, narrow), nn.ReLU(inplace=True), last)

@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from denoise_cli import losses
 from denoise_cli.errors import UsageError, did_you_mean
+from denoise_cli.layers.identity import start_near_identity
 from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share
 from denoise_cli.layers.involution import Involution
 from denoise_cli.layers.local import locally
@@ -26,6 +27,7 @@ from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
 
 RECALLS = ("noisy", "impulses")
+FOLDS = (1, 2)
 FILTERS = {"none": 0, "median": 1, "dynamic": 2}  # how far each looks, pixels
 _COARSE_SHARE = 0.25  # the first sweep over the impulses is quick: at most this share of the pixels at once
 _FINE_GROUPS = 5  # in every later sweep: where half of the pixels are impulses, a tenth of all at once
@@ -42,6 +44,7 @@ class Config:
     recall: str = "noisy"  # "noisy": the image itself; "impulses": salt and pepper located, filled and marked
     residual: bool = True  # predict what is to be added to the recalled image; False: the image, as published
     filter: str = "none"  # first in each iteration: "median" of 3x3 pixels, or "dynamic": an involution of 5x5
+    fold: int = 1  # 2: thinks at half the size, where squares of 2x2 pixels are channels; not residual
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class Progressive(Recipe):
 class State:
     """Where the thinking stands after some iterations."""
 
-    thought: Tensor  # (N, width, H, W)
+    thought: Tensor  # (N, width, H / fold, W / fold)
     estimate: Tensor  # (N, C, H, W), not clipped
     answer: Tensor  # (N, C, H, W), what this iteration made of the pixels that it was asked for
     asked: Tensor  # (N or 1, 1, H or 1, W or 1) of bool: these pixels
@@ -97,23 +100,38 @@ class DeepThinking(nn.Module):
             raise UsageError(f"dt has no recall {config.recall!r}.", did_you_mean(config.recall, RECALLS))
         if config.filter not in FILTERS:
             raise UsageError(f"dt has no filter {config.filter!r}.", did_you_mean(config.filter, FILTERS))
+        folds = config.recall == "noisy" and config.width % 4 == 0 and not config.residual
+        if config.fold not in FOLDS or (config.fold > 1 and not folds):
+            raise UsageError(
+                f"dt has no fold {config.fold} with the recall {config.recall!r}, width {config.width} and residual "
+                f"{config.residual}.",
+                "fold is 1, or 2 with the recall noisy, a width that is a multiple of 4, and residual=false.",
+            )
         self.config = config
         self.channels = config.channels
-        self.projection = conv3x3(config.channels, config.width)
-        recalled = config.width + config.channels
-        self.filter = _filter(config.filter, recalled)
-        self.recall = conv3x3(recalled, config.width)
+        squares = config.fold**2 * config.channels
+        self.fold, self.unfold = nn.PixelUnshuffle(config.fold), nn.PixelShuffle(config.fold)
+        self.projection = conv3x3(squares, config.width)
+        self.filter = _filter(config.filter, config.width + squares)
+        self.recall = conv3x3(config.width + squares, config.width)
         self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
-        self.head = head(config.width, config.channels)
+        self.head = head(config.width, squares, narrow=8 * config.fold)
+        if config.fold > 1:  # 28.7 dB after 150 steps of Muon, where PyTorch's own start gets to 23.0
+            for name, layer in self.named_modules():
+                if isinstance(layer, nn.Conv2d) and name.endswith("second"):
+                    nn.init.orthogonal_(layer.weight, gain=0.1)  # of a residual block: what it adds
+                elif isinstance(layer, nn.Conv2d):
+                    start_near_identity(layer)
 
     def forward(self, thought: Tensor | None, seen: Tensor) -> tuple[Tensor, Tensor]:
         """One iteration on the recalled image ``seen`` (N, C, H, W): the next thought and what the head makes of it."""
-        thought = self.projection(seen).relu() if thought is None else thought
-        thought = self.blocks(self._recalled(thought, seen))
-        return thought, self.head(thought).float()
+        folded = self.fold(seen)
+        thought = self.projection(folded).relu() if thought is None else thought
+        thought = self.blocks(self._recalled(thought, folded))
+        return thought, self.unfold(self.head(thought)).float()
 
     def _recalled(self, thought: Tensor, seen: Tensor) -> Tensor:
-        """The thought with the image ``seen`` in it, (N, width, H, W).
+        """The thought with the folded image ``seen`` in it, (N, width, H / fold, W / fold).
 
         Where convolutions are in bfloat16 they see the image twice, with the same weights: rounded, and what rounding
         took away, which is up to a level of 8 bits.
@@ -123,7 +141,7 @@ class DeepThinking(nn.Module):
         if rounded.dtype == seen.dtype or self.config.filter != "none":  # a filter takes no image in two parts
             return self.recall(recalled)  # type: ignore[no-any-return]
         rest = (seen - rounded).to(rounded.dtype)
-        weight = torch.cat((self.recall.weight, self.recall.weight[:, -self.channels :]), dim=1)
+        weight = torch.cat((self.recall.weight, self.recall.weight[:, -seen.shape[1] :]), dim=1)
         return functional.conv2d(torch.cat((recalled, rest), dim=1), weight, padding=1)
 
     def think(self, noisy: Tensor, options: Options) -> Iterator[State]:
@@ -184,12 +202,12 @@ class DeepThinking(nn.Module):
         block = FILTERS[self.config.filter] + 1 + 2 * self.config.blocks
         if self.config.recall == "impulses":
             return options.iters * (block + 3 + FILL_RADIUS) + 1 + FILL_RADIUS + FIND_RADIUS
-        return 1 + options.iters * block + 3
+        return self.config.fold * (1 + options.iters * block + 3) + self.config.fold - 1
 
     def graph(self) -> Graph:
         """One iteration: noisy image and state in, the next state with its estimate out."""
         noisy = torch.rand(1, self.channels, 48, 64)
-        thought, iteration = torch.zeros(1, self.config.width, 48, 64), torch.tensor(0.0)
+        thought, iteration = torch.zeros(1, self.config.width // self.config.fold**2, 48, 64), torch.tensor(0.0)
         usage = (
             "One iteration. Begin with a thought and, where there is one, an estimate of any finite numbers, count "
             "iterations from 0, and feed thought and estimate back. Clip the last estimate to [0, 1]."
@@ -249,9 +267,9 @@ class NoisyStep(nn.Module):
 
     def forward(self, noisy: Tensor, thought: Tensor, iteration: Tensor) -> tuple[Tensor, Tensor]:
         """The next thought and its estimate, not clipped; at ``iteration`` 0 the given thought does not count."""
-        thought = torch.where(iteration < 1, self.net.projection(noisy).relu(), thought)
-        thought, answer = self.net(thought, noisy)
-        return thought, noisy + answer if self.net.config.residual else answer
+        first = self.net.projection(self.net.fold(noisy)).relu()
+        thought, answer = self.net(torch.where(iteration < 1, first, self.net.fold(thought)), noisy)
+        return self.net.unfold(thought), noisy + answer if self.net.config.residual else answer
 
 
 class ImpulseStep(nn.Module):

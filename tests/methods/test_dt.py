@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import pytest
 import torch
@@ -87,6 +88,23 @@ def test_half_precision_sees_the_image_in_full() -> None:
 def test_a_recall_that_does_not_exist() -> None:
     with pytest.raises(UsageError, match=r"no recall 'impulse'.\nDid you mean 'impulses'"):
         DeepThinking(Config(recall="impulse"))
+
+
+@pytest.mark.parametrize("config", [{"fold": 3}, {"recall": "impulses"}, {"width": 6}, {"residual": True}])
+def test_a_fold_that_does_not_exist(config: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"has no fold [23] with .*\nfold is 1, or 2"):
+        DeepThinking(Config(**({"fold": 2, "residual": False} | config)))
+
+
+def test_the_fold_thinks_at_half_the_size() -> None:
+    net = net_of(Config(width=64, fold=2, residual=False)).eval().requires_grad_(False)
+    assert sum(weights.numel() for weights in net.parameters()) == 222_912
+    clean = scenes(1, 24, torch.Generator().manual_seed(0))
+    noisy = parse("gaussian:25")(clean, torch.Generator().manual_seed(1)).noisy
+    state = next(net.think(noisy, Options()))
+    assert state.thought.shape == (1, 64, 12, 12) and state.estimate.shape == noisy.shape
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (next(net.think(noisy, Options())).estimate - state.estimate).abs().max() < 2e-2
 
 
 def test_a_filter_that_does_not_exist() -> None:
