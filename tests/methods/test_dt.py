@@ -13,6 +13,7 @@ from denoise_cli.inference import tiles
 from denoise_cli.layers.impulses import find_impulses, impulse_share
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.methods.dt import METHOD, Config, DeepThinking, Options, Progressive
+from denoise_cli.muon import Muon
 from denoise_cli.noise import Gaussian, parse, stored
 from denoise_cli.noise.pair import Pair
 
@@ -104,7 +105,7 @@ def test_the_fold_thinks_at_half_the_size() -> None:
     state = next(net.think(noisy, Options()))
     assert state.thought.shape == (1, 64, 12, 12) and state.estimate.shape == noisy.shape
     with torch.autocast("cpu", torch.bfloat16):
-        assert (next(net.think(noisy, Options())).estimate - state.estimate).abs().max() < 2e-2
+        assert (next(net.think(noisy, Options())).estimate - state.estimate).abs().max() < 0.05
 
 
 def test_a_filter_that_does_not_exist() -> None:
@@ -182,6 +183,23 @@ def test_a_short_training_beats_the_noisy_image(recall: str, noise: str) -> None
     for count, estimate in zip((2, 4), net.estimates(noisy, Options(), (2, 4)), strict=True):
         after = (estimate - pair.clean).square().mean()
         assert after < 0.6 * before, f"{count} iterations: {after:.5f} of {before:.5f}"
+
+
+def test_the_fold_starts_so_that_it_learns_at_once() -> None:
+    net = net_of(Config(width=24, fold=2, residual=False))
+    recipe = Progressive(
+        noise="gaussian:25", patch=24, batch=4, steps=40, max_iters=3, alpha=0.0, every=False, loss="log-mse"
+    )
+    optimiser, generator, kind = Muon(net.parameters(), 2e-3), torch.Generator().manual_seed(0), parse(recipe.noise)
+    for _ in range(recipe.steps):
+        optimiser.zero_grad()
+        net.loss(kind(scenes(recipe.batch, recipe.patch, generator), generator), recipe, generator).backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimiser.step()
+    pair = kind(scenes(4, 32, generator), generator)
+    with torch.no_grad():
+        estimate = net.denoise(stored(pair.noisy), Options(iters=recipe.max_iters))
+    assert (estimate - pair.clean).square().mean() < 0.6 * (pair.noisy - pair.clean).square().mean()
 
 
 def test_noise_words_fit_the_recipe() -> None:
