@@ -7,7 +7,7 @@ Recurrent Networks: Logical Extrapolation Without Overthinking", NeurIPS 2022.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import count, islice
+from itertools import islice
 from typing import ClassVar
 
 import torch
@@ -22,6 +22,7 @@ from denoise_cli.layers.involution import Involution
 from denoise_cli.layers.local import locally
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.layers.residual import ResidualBlock, conv3x3, head
+from denoise_cli.layers.sweeps import Turn, asked_for, rounds, sweeps, turn_of
 from denoise_cli.losses.sequence import similarity
 from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
@@ -29,9 +30,6 @@ from denoise_cli.noise import Pair
 RECALLS = ("noisy", "impulses")
 FOLDS = (1, 2)
 FILTERS = {"none": 0, "median": 1, "dynamic": 2}  # how far each looks, pixels
-_COARSE_SHARE = 0.25  # the first sweep over the impulses is quick: at most this share of the pixels at once
-_FINE_GROUPS = 5  # in every later sweep: where half of the pixels are impulses, a tenth of all at once
-_AVERAGED_FROM = 2  # fine sweep from which on the estimates of a group are averaged
 
 
 @dataclass(frozen=True)
@@ -78,15 +76,6 @@ class State:
     estimate: Tensor  # (N, C, H, W), not clipped
     answer: Tensor  # (N, C, H, W), what this iteration made of the pixels that it was asked for
     asked: Tensor  # (N or 1, 1, H or 1, W or 1) of bool: these pixels
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Which part of the impulses an iteration is asked for, in each image; every field is (N or 1, 1, 1, 1)."""
-
-    groups: Tensor  # the impulses are in so many groups, evenly spread over space
-    group: Tensor  # and this one is asked for
-    weight: Tensor  # of the answer against the group's estimate so far
 
 
 class DeepThinking(nn.Module):
@@ -150,7 +139,7 @@ class DeepThinking(nn.Module):
             return self._think_noisy(noisy)
         given = torch.full((len(noisy), 1, 1, 1), options.share or 0.0, device=noisy.device)
         share = impulse_share(noisy) if options.share is None else given
-        return self._think_impulses(noisy, share, _sweeps(share))
+        return self._think_impulses(noisy, share, sweeps(share))
 
     def _think_noisy(self, noisy: Tensor) -> Iterator[State]:
         everywhere = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=noisy.device)
@@ -171,7 +160,7 @@ class DeepThinking(nn.Module):
         numbers = torch.arange(noisy.shape[-2], device=noisy.device)[:, None]  # of the rows
         thought, estimate = None, fill(noisy, ~impulses)
         for turn in turns:
-            unknown = locally(_asked, 0, impulses, numbers, turn)
+            unknown = locally(asked_for, 0, impulses, numbers, turn)
             base = fill(estimate, ~unknown)
             thought, answer = self(thought, _seen(base, unknown))
             answer = base + answer
@@ -249,7 +238,7 @@ class DeepThinking(nn.Module):
             return self._think_noisy(noisy)
         groups = 1 + int(torch.randint(4, (), generator=generator))
         first = int(torch.randint(groups, (), generator=generator))
-        return self._think_impulses(noisy, impulse_share(noisy), _rounds(groups, first, noisy.device))
+        return self._think_impulses(noisy, impulse_share(noisy), rounds(groups, first, noisy.device))
 
 
 def _filter(name: str, features: int) -> nn.Module:
@@ -282,8 +271,8 @@ class ImpulseStep(nn.Module):
     def forward(self, noisy: Tensor, thought: Tensor, estimate: Tensor, iteration: Tensor) -> tuple[Tensor, Tensor]:
         """The next thought and estimate, not clipped; at ``iteration`` 0 those given do not count."""
         share = impulse_share(noisy)
-        impulses, turn = find_impulses(noisy, share), _turn(iteration + torch.zeros_like(share), share)
-        unknown = _asked(impulses, torch.arange(noisy.shape[-2], device=noisy.device)[:, None], turn)
+        impulses, turn = find_impulses(noisy, share), turn_of(iteration + torch.zeros_like(share), share)
+        unknown = asked_for(impulses, torch.arange(noisy.shape[-2], device=noisy.device)[:, None], turn)
         estimate = torch.where(iteration < 1, fill(noisy, ~impulses), estimate)
         base = fill(estimate, ~unknown)
         seen = _seen(base, unknown)
@@ -296,37 +285,10 @@ def _judge(state: State, clean: Tensor, criterion: losses.Loss) -> Tensor:
     return criterion(torch.where(state.asked, state.answer, clean), clean)
 
 
-def _sweeps(share: Tensor) -> Iterator[Turn]:
-    """A first sweep over the impulses in few groups, for images with ``share`` (N, 1, 1, 1) of them, then fine ones.
-
-    From the second fine sweep on estimates are averaged, so that further iterations settle instead of drifting.
-    """
-    for iteration in count():
-        yield _turn(torch.full_like(share, iteration), share)
-
-
-def _turn(iteration: Tensor, share: Tensor) -> Turn:
-    """The turn of an ``iteration``, counted from 0; see ``_sweeps``."""
-    coarse = (share / _COARSE_SHARE).ceil().clamp_min(1)
-    fine = iteration >= coarse
-    turn = torch.where(fine, iteration - coarse, iteration)
-    groups = torch.where(fine, float(_FINE_GROUPS), coarse)
-    sweep = torch.where(fine, (turn / _FINE_GROUPS).floor() + 1, 1.0)
-    return Turn(groups, turn % groups, 1 / (sweep - _AVERAGED_FROM + 1).clamp_min(1))
-
-
 def _seen(base: Tensor, unknown: Tensor) -> Tensor:
     """What a net that recalls impulses is shown of the filled image ``base`` (N, C, H, W)."""
     seen = (base + 1) / 2
     return torch.where(unknown, -seen, seen)
-
-
-def _rounds(groups: int, first: int, device: torch.device) -> Iterator[Turn]:
-    """Sweep after sweep in as many ``groups``, from the group ``first`` on, averaged as in ``_sweeps``."""
-    for iteration in count():
-        weight = 1 / max(1, iteration // groups + 2 - _AVERAGED_FROM)
-        values = (float(groups), float((iteration + first) % groups), weight)
-        yield Turn(*(torch.full((1, 1, 1, 1), value, device=device) for value in values))
 
 
 def _draw(recipe: Progressive, generator: Generator) -> tuple[int, int]:
@@ -337,21 +299,6 @@ def _draw(recipe: Progressive, generator: Generator) -> tuple[int, int]:
     uniform = float(torch.rand((), generator=generator))
     free = int((recipe.free_iters + 1) * uniform**3)  # often few, sometimes many
     return free, 1 + int(torch.randint(recipe.max_iters, (), generator=generator))
-
-
-def _asked(impulses: Tensor, numbers: Tensor, turn: Turn) -> Tensor:
-    """Those of the ``impulses`` (N, 1, H, W) that are in the group whose turn it is; the rows have ``numbers`` (H, 1).
-
-    Every group is spread evenly over space by the ordered-dither matrix of B. E. Bayer, "An optimum method for
-    two-level rendition of continuous-tone pictures", ICC 1973, repeated every 8 pixels: the same wherever it is cut.
-    """
-    matrix = torch.zeros((1, 1), device=impulses.device)
-    for _ in range(3):
-        quarter = 4 * matrix
-        matrix = torch.cat((torch.cat((quarter, quarter + 2), 1), torch.cat((quarter + 3, quarter + 1), 1)), 0)
-    spread = matrix.div(64).repeat(1, -(-impulses.shape[-1] // 8))[:, : impulses.shape[-1]]  # (8, W)
-    chosen = (spread * turn.groups).floor() == turn.group  # (N or 1, 1, 8, W)
-    return impulses & chosen.index_select(-2, numbers[:, 0] % 8)
 
 
 METHOD = Method(
