@@ -28,7 +28,7 @@ def train(
         str | None,
         typer.Option(
             "--noise",
-            help="sp:0.1, gaussian:0..55, camera:0..0.16+0..0.06 ...; a mixture: 0.6*gaussian:0..55 + 0.4*sp:0.1; "
+            help="sp:0.1, gaussian:0..55, camera:0..0.16+0..0.06 ...; a mixture: 0.6\\*gaussian:0..55 + 0.4\\*sp:0.1; "
             "or pairs: those of the make-data set.",
         ),
     ] = None,
