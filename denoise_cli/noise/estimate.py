@@ -11,6 +11,7 @@ pixels that are known to be wrong are left out, and a level for each tone gives 
 import math
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from statistics import median_low
 
 import torch
 from torch import Tensor
@@ -25,7 +26,9 @@ _MOST_BLOCKS = 40_000  # in an image; a stride thins them out
 _FRACTIONS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16)  # of the blocks that are chosen: as many as agree with fewer
 _FEWEST = 24  # blocks chosen
 _CREST = 1.5  # deviations by which more blocks may differ from fewer and still agree
-_ROUNDS = 4  # of clipping undone with the level of the round before
+_FIRST = 500  # blocks for the first guess
+_ROUNDS = 4  # of clipping undone with the level of the round before, at most
+_SETTLED = 3e-3  # relative change of the level from round to round, which ends them
 _LEAST_KEPT = 0.3  # share of the variance that clipping must have left in a block
 _NOTHING = 1e-6  # sigma that is rounding
 _TONES = 12  # bins of brightness
@@ -89,9 +92,10 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
         return NoiseLevel(0.0, 0.0, 0.0, 0.0, True)
     clips = image.min().item() >= 0 and image.max().item() <= 1
     light = image.mean().clamp(0, 1).item()
-    shot, read = 0.0, blocks.high.median().sqrt().item()
+    shot, read = 0.0, blocks.high[:: 1 + len(blocks.high) // _FIRST].median().sqrt().item()
     usable = torch.ones_like(blocks.low, dtype=torch.bool)
     for _ in range(_ROUNDS if clips else 1):
+        before = shot, read
         if clips:
             kept, excess = _clipped(blocks.tones, shot, read)
             tie = excess / blocks.pixels
@@ -99,11 +103,10 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
             usable = blocks.kept > _LEAST_KEPT
             if usable.sum() < min(4 * blocks.fewest, len(usable)):
                 usable = blocks.kept >= blocks.kept.median()
-        part = blocks.take(usable)
-        read, shot = _weakest(part), 0.0
-        grows = _growth(part)
-        if grows is not None:
-            shot, read = grows
+        part = blocks if usable.all() else blocks.take(usable)
+        shot, read = _growth(part) or (0.0, _weakest(part))
+        if math.dist(before, (shot, read)) <= _SETTLED * read:
+            break
     sigma = math.sqrt(shot * shot * light + read * read)
     if sigma < _NOTHING:
         return NoiseLevel(0.0, 0.0, 0.0, 0.0, True)
@@ -180,20 +183,24 @@ def _blocks(image: Tensor, known: Tensor | None) -> _Blocks | None:
     return _Blocks(low, high, squares.mean((0, 1)), tones, whole, none, int(lower.sum()), side**2, (side / stride) ** 2)
 
 
-def _weakest(blocks: _Blocks) -> float:
-    """The deviation in the high coefficients of as many of the weakest blocks as agree with fewer of them."""
-    ranked = (blocks.low / blocks.kept).argsort()
+def _weakest(blocks: _Blocks, inside: Tensor | None = None) -> float:
+    """The deviation in the high coefficients of as many of the weakest blocks as agree with fewer of them.
+
+    Of all blocks, or of those at the places ``inside``.
+    """
+    energy = blocks.low / blocks.kept
+    ranked = energy.argsort() if inside is None else inside[energy[inside].argsort()]
+    counts = [max(blocks.fewest, int(fraction * len(ranked))) for fraction in _FRACTIONS]
+    chosen = ranked[: counts[-1]]
+    kept = blocks.kept[chosen]
+    rows = torch.column_stack((energy[chosen], blocks.tie[chosen], blocks.high[chosen] / kept[:, None]))
     level = error = math.inf
-    for fraction in _FRACTIONS:
-        count = max(blocks.fewest, int(fraction * len(ranked)))
-        chosen = ranked[:count]
-        high = (blocks.high[chosen] / blocks.kept[chosen, None]).mean(dim=0).median().item()
-        low = (blocks.low[chosen] / blocks.kept[chosen]).mean().item()
-        tie = blocks.tie[chosen].mean().item()
-        found = max(0.0, (high - tie * low) / (1 - tie))
+    for count in counts:
+        low, tie, *high = rows[:count].mean(dim=0).tolist()
+        found = max(0.0, (median_low(high) - tie * low) / (1 - tie))
         if found - level > _CREST * error:
             break
-        independent = max(1.0, 4 * len(chosen) / max(4.0, blocks.overlap)) * blocks.high.shape[1]
+        independent = max(1.0, 4 * min(count, len(ranked)) / max(4.0, blocks.overlap)) * len(high)
         level, error = found, found * math.sqrt(2 / independent)
         if count >= len(ranked):
             break
@@ -203,17 +210,16 @@ def _weakest(blocks: _Blocks) -> float:
 def _growth(blocks: _Blocks) -> tuple[float, float] | None:
     """Shot and read deviation by the line through the level at each tone; ``None`` where it does not grow."""
     edges = torch.linspace(0, 1, _TONES + 1)[1:-1].to(blocks.low)
-    bins = torch.bucketize(blocks.tone.clamp(0, 1), edges)
+    tone = blocks.tone
+    bins = torch.bucketize(tone.clamp(0, 1), edges)
     tones, levels, weights = [], [], []
     for index in range(_TONES):
-        inside = bins == index
-        count = int(inside.sum())
-        if count < max(_BIN_BLOCKS, 2 * blocks.fewest):
+        inside = (bins == index).nonzero()[:, 0]
+        if len(inside) < max(_BIN_BLOCKS, 2 * blocks.fewest):
             continue
-        part = blocks.take(inside)
-        levels.append(_weakest(part) ** 2)
-        tones.append(part.tone.mean().item())
-        weights.append(math.sqrt(count))
+        levels.append(_weakest(blocks, inside) ** 2)
+        tones.append(tone[inside].mean().item())
+        weights.append(math.sqrt(len(inside)))
     if len(tones) < 3 or tones[-1] - tones[0] < 0.2:
         return None
     x, y, w = (torch.tensor(values, dtype=torch.float64) for values in (tones, levels, weights))
@@ -276,17 +282,17 @@ def _clipped(tones: Tensor, shot: float, read: float) -> tuple[Tensor, Tensor]:
     variance = (centred.square() * chance).sum(dim=1)
     kurtosis = (centred**4 * chance).sum(dim=1) / variance.square().clamp_min(1e-18) - 3
     share = (variance / sigma[:, 0].square()).clamp(1e-3, 1)
-    kept, excess = (_read_off(mean, column, tones).mean(dim=0) for column in (share, kurtosis.clamp(-2, 0)))
+    kept, excess = _read_off(mean, torch.stack((share, kurtosis.clamp(-2, 0))), tones).mean(dim=1)
     return kept, excess
 
 
 def _read_off(x: Tensor, y: Tensor, at: Tensor) -> Tensor:
-    """``y`` at the places ``at`` between the rising ``x``, linearly."""
+    """Each row of ``y`` at the places ``at`` between the rising ``x``, linearly: (rows, *at)."""
+    x, y = x.to(at.device), y.to(at.device)
     places = at.double().clamp(1e-6, 1 - 1e-6)
-    after = torch.searchsorted(x.to(places.device), places).clamp(1, len(x) - 1)
-    x, y = x.to(places.device), y.to(places.device)
+    after = torch.searchsorted(x, places).clamp(1, len(x) - 1)
     part = ((places - x[after - 1]) / (x[after] - x[after - 1]).clamp_min(1e-12)).clamp(0, 1)
-    return (y[after - 1] * (1 - part) + y[after] * part).to(at)
+    return torch.lerp(y[:, after - 1], y[:, after], part).to(at)
 
 
 @lru_cache
