@@ -75,6 +75,20 @@ def write_atomically(path: str | Path, data: bytes, *, force: bool) -> None:
         raise _told(path, error) from error
 
 
+def replace_content(path: Path, data: bytes) -> None:
+    """Replace what the file ``path`` holds, as ``write_atomically`` does; its mode, owner and times stay.
+
+    Raises OutputError, also where it is write-protected.
+    """
+    try:
+        if not os.access(path, os.W_OK) and path.exists():
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        before = path.stat()
+        _write_whole(path, data, True, stat.S_IMODE(before.st_mode), before)
+    except OSError as error:
+        raise _told(path, error) from error
+
+
 def append(path: Path, data: bytes) -> None:
     """Add ``data`` to the end of ``path``, in one piece among those that other processes add, and flush it to the disk.
 
@@ -143,8 +157,13 @@ def _make_parents(target: Path) -> None:
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(target.parent)) from error
 
 
-def _write_whole(target: Path, data: bytes, force: bool, mode: int | None) -> None:
-    """Write a temporary file beside ``target``, then give it the name; on any exception it is gone again."""
+def _write_whole(
+    target: Path, data: bytes, force: bool, mode: int | None, before: os.stat_result | None = None
+) -> None:
+    """Write a temporary file beside ``target``, then give it the name; on any exception it is gone again.
+
+    It gets the ``mode``, and the owner and the times that the file had ``before``.
+    """
     part = target.with_name(part_name(target.name))
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:
@@ -155,8 +174,13 @@ def _write_whole(target: Path, data: bytes, force: bool, mode: int | None) -> No
             os.fsync(descriptor)
             if fcntl is None:
                 stream.close()  # Windows renames no open file
+            if before is not None and hasattr(os, "chown"):
+                with suppress(OSError):  # only root may give files away
+                    os.chown(part, before.st_uid, before.st_gid)
             if mode is not None:
                 part.chmod(mode)
+            if before is not None:
+                os.utime(part, ns=(before.st_atime_ns, before.st_mtime_ns))
             if force:
                 part.replace(target)
             else:

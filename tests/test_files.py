@@ -13,7 +13,7 @@ import pytest
 
 from denoise_cli import files
 from denoise_cli.errors import OutputError
-from denoise_cli.files import PART_SUFFIX, part_name, sweep, write_atomically
+from denoise_cli.files import PART_SUFFIX, part_name, replace_content, sweep, write_atomically
 
 
 def names(folder: Path) -> list[str]:
@@ -248,3 +248,16 @@ def test_what_a_killed_process_left_is_swept_and_nothing_else(tmp_path: Path) ->
     assert sweep(tmp_path, lambda name: name.endswith(".png")) == 1
     assert set(names(tmp_path)) == before
     assert sweep(tmp_path / "none", lambda _: True) == 0
+
+
+def test_replaced_content_keeps_mode_and_times(tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    target.write_bytes(b"old")
+    target.chmod(0o604)
+    os.utime(target, ns=(5_000, 7_000_000_000))
+    replace_content(target, b"new")
+    found = target.stat()
+    assert target.read_bytes() == b"new" and names(tmp_path) == ["a.png"]
+    assert (stat.S_IMODE(found.st_mode), found.st_mtime_ns) == (0o604, 7_000_000_000)
+    with pytest.raises(OutputError, match="cannot be written"):
+        replace_content(tmp_path / "none.png", b"new")

@@ -25,6 +25,7 @@ _HARMLESS = frozenset(
         "inputs",
         "files_from",
         "output",
+        "in_place",
         "compare",
         "shard",
         "cluster",
@@ -53,6 +54,9 @@ def run(
     output: Annotated[
         str | None, typer.Option("--output", "-o", help="File, folder, or - for stdout. By default NAME-denoised.")
     ] = None,
+    in_place: Annotated[
+        bool, typer.Option("--in-place", help="Replace the images themselves; never the same one twice.")
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(
@@ -137,6 +141,8 @@ def run(
 
     `denoise run noisy.png --model dt --iters 10,20,50`
 
+    `denoise run photos/ --in-place --compare before-and-after/`
+
     `denoise run photo.png --strength 0.7 --compare before-after.png`
 
     `cat noisy.png | denoise run - -o - > clean.png`
@@ -150,8 +156,13 @@ def run(
     from denoise_cli.inference.inputs import STREAM, Shard, gather, is_url
     from denoise_cli.inference.journal import Journals
     from denoise_cli.inference.looks import Looks
-    from denoise_cli.inference.outputs import Layout, check
+    from denoise_cli.inference.outputs import Layout, check, check_in_place
 
+    if in_place:
+        others = {"-o": output, "--save-residual": save_residual, "--format": format, "--crop": crop}
+        for name, value in (others | {"--cluster": cluster}).items():
+            if value not in (None, False):
+                raise UsageError(f"--in-place and {name} do not go together.", "Leave one of them out.")
     if format is not None and format not in FORMATS:
         raise UsageError(f"There is no format {format!r}.", did_you_mean(format, FORMATS))
     if sigma is not None and sigma_map is not None:
@@ -169,6 +180,8 @@ def run(
     result_folder = None if output is None or output == STREAM or is_url(output) else Path(output)
     found = gather(inputs or (), result_folder, listed, None if cluster is None else distributed.listed)
     items = found.items if part is None else list(filter(part.holds, found.items))
+    if in_place and any(item.path is None for item in items):
+        raise UsageError("--in-place replaces files, and stdin is none.", "Leave one of them out.")
     looks = Looks((1.0,) if strength is None else knobs.parse_strengths(strength), save_residual)
     marks = looks.marks(counts)
     if box is not None and output is None:
@@ -177,9 +190,13 @@ def run(
     if to_stdout and part is not None:
         raise UsageError("--shard parts a job of many images, stdout takes one.", "Give a folder with -o.")
     place = None if to_stdout else output if cluster is None else "."
-    layout = Layout.of(found.items, place, format, marks)
+    if in_place and len(marks) > 1:
+        raise UsageError(f"--in-place has room for one result, not {len(marks)}.", "Ask for one, or write with -o.")
+    layout = Layout(None, in_place=True) if in_place else Layout.of(found.items, place, format, marks)
     journals = Journals(layout)
-    existing = [] if to_stdout or cluster is not None else check(found.items, layout)
+    if in_place:
+        check_in_place(found.items, layout)
+    existing = [] if to_stdout or in_place or cluster is not None else check(found.items, layout)
     comparisons = None if compare is None else Layout.of(found.items, compare, None)
     if comparisons is not None:
         _check_comparisons(found.items, None if to_stdout else layout, comparisons)
@@ -223,7 +240,7 @@ def run(
         journals.refuse(existing, key)
     batch = Batch(
         key, force, limit, stdin, strip_metadata, lambda frames: streams.write_stdout(frames, format), looks,
-        lambda noisy, pictures: _side_by_side(noisy, pictures, marks),
+        lambda noisy, pictures: _side_by_side(noisy, pictures, marks), in_place=in_place,
     )  # fmt: skip
     if to_stdout:
         work = iter([Job(items[0], comparison=None if comparisons is None else comparisons.paths(items[0])[0])])

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from denoise_cli.device import peak_memory
-from denoise_cli.errors import AGAIN, ExistsError
+from denoise_cli.errors import AGAIN, ExistsError, OutputError
+from denoise_cli.files import replace_content
 from denoise_cli.image import MAX_PIXELS, Image, decode_frames, encode, encode_frames, format_of
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import Journals, digest
@@ -58,12 +59,14 @@ class Batch:
     looks: Looks = Looks()  # noqa: RUF009  (immutable)
     compare: Callable[[Image, Sequence[Image]], Image] | None = None  # a picture of the image before and after
     store: Store = Disk()  # noqa: RUF009  (immutable)
+    in_place: bool = False  # the only path of a job is its input, which its result replaces
 
     def run(self, jobs: Iterable[Job], bench: Workbench) -> Iterator[Result]:
         """Do every job; see ``process``."""
         for result in process(self._tidied(jobs), bench, self.read, self.write, self.looks):
-            if result.error is not None and result.job.journal is not None:
-                result.job.journal.add_failure(record(result))
+            journal = None if self.in_place else result.job.journal  # nothing is left where nothing was done
+            if result.error is not None and journal is not None:
+                journal.add_failure(record(result))
             yield result
 
     def _tidied(self, jobs: Iterable[Job]) -> Iterator[Job]:
@@ -84,7 +87,12 @@ class Batch:
         data = self.stdin if path is None else self.store.fetch(job.item.name, self.max_pixels)
         content, ours = digest(data), frozenset[Path]()
         compared = job.comparison is not None and self.store.exists(job.comparison)
-        if not self.force:
+        if self.in_place:
+            if not self.force and self._was_replaced(job, content):
+                return None
+            if compared and not self.force:
+                raise ExistsError(f"{job.comparison} exists already.", AGAIN)
+        elif not self.force:
             there = [path for path in job.paths if self.store.exists(path)]
             made = [path for path in there if self._is_done(job, path, content)]
             if job.paths and len(made) == len(job.paths) and (compared or job.comparison is None):
@@ -94,8 +102,21 @@ class Batch:
             ours = frozenset(there)
         return Loaded(self._frames(data, job), content, ours)
 
+    def _was_replaced(self, job: Job, content: str) -> bool:
+        """Whether an input of that ``content`` is the result of these settings. Raises ``ExistsError``: of others."""
+        assert job.journal is not None
+        entry = job.journal.made_as(job.paths[0], content)
+        if entry is not None and entry.settings != self.settings:
+            raise ExistsError(f"{job.paths[0]} was denoised with other settings.", "Denoise it once more with --force.")
+        return entry is not None
+
     def _frames(self, data: bytes, job: Job) -> list[Image]:
         frames = decode_frames(data, job.item.name, self.max_pixels)
+        lost = [warning for frame in frames for warning in frame.source.warnings]
+        if self.in_place and lost and not self.force:
+            raise OutputError(
+                f"{lost[0]} So it is not replaced.", "Write the result elsewhere with -o, or add --force."
+            )
         return [frame.stripped() for frame in frames] if self.strip else frames
 
     def write(self, result: Result, loaded: Loaded, pictures: Sequence[Sequence[Image]]) -> None:
@@ -114,16 +135,33 @@ class Batch:
             assert self.to_stdout is not None
             self.to_stdout(pictures[0])
             return
-        files = {path: encode_frames(frames, format_of(path)) for path, frames in zip(job.paths, pictures, strict=True)}
+        files = {
+            path: encode_frames(frames, None if self.in_place else format_of(path))
+            for path, frames in zip(job.paths, pictures, strict=True)
+        }
         if job.journal is not None:
             made = {path: digest(data) for path, data in files.items()}
             job.journal.add(record(result), self.settings, loaded.content, made)
         for path, data in files.items():
+            if self.in_place:
+                self._replace(job, path, data, loaded.content)
+                continue
             try:
                 self.store.write(path, data, force=self.force or path in loaded.ours)
             except ExistsError:
                 if not self._is_done(job, path, loaded.content):  # else another process was faster
                     raise
+
+    def _replace(self, job: Job, path: Path, data: bytes, content: str) -> None:
+        """Replace the input, unless it is not any more what was read."""
+        assert job.journal is not None
+        now = digest(self.store.fetch(str(path), self.max_pixels))
+        if now == content:
+            replace_content(path, data)
+            return
+        entry = job.journal.made_as(path, now)
+        if entry is None or entry.settings != self.settings:  # else another process was faster
+            raise ExistsError(f"{path} was changed while it was denoised.", "Denoise what is there now: run it again.")
 
     def _is_done(self, job: Job, path: Path, content: str) -> bool:
         """Whether the file at ``path`` is the result of these settings from ``content``; False: from other content.

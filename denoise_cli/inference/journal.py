@@ -62,7 +62,7 @@ class Journal:
                     file.seek(self._position)
                     for line in file:
                         self._take(line)
-            except FileNotFoundError:
+            except (FileNotFoundError, NotADirectoryError):
                 return
             except OSError as error:
                 raise InputError(
@@ -81,12 +81,15 @@ class Journal:
     def made(self, path: Path) -> Entry | None:
         """The entry that says how the file at ``path`` was made, byte for byte; None where none does."""
         try:
-            found = digest(self._content(path))
+            return self.made_as(path, digest(self._content(path)))
         except OSError:
             return None
-        if not any(entry.result == found for entry in self.find(path)):
+
+    def made_as(self, path: Path, result: str) -> Entry | None:
+        """The same for a file of which the digest is known."""
+        if not any(entry.result == result for entry in self.find(path)):
             self.refresh()
-        return next((entry for entry in reversed(self.find(path)) if entry.result == found), None)
+        return next((entry for entry in reversed(self.find(path)) if entry.result == result), None)
 
     def add(self, record: dict[str, Any], settings: str, content: str, results: dict[Path, str]) -> None:
         """Append ``record`` with what its ``results`` (path: digest) are made from. Raises ``OutputError``."""

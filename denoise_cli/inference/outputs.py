@@ -24,6 +24,7 @@ class Layout:
     single: Path | None = None  # the one file
     format: str | None = None  # gives the suffix; None: the input's, or .png where that is none of an image
     marks: tuple[str, ...] = ("",)  # put into the names, a result for each
+    in_place: bool = False  # each result replaces its input; a link stays, and what it leads to is replaced
 
     @classmethod
     def of(
@@ -38,6 +39,9 @@ class Layout:
 
     def paths(self, item: Item) -> tuple[Path, ...]:
         """One path for each mark."""
+        if self.in_place:
+            assert item.path is not None, "a stream has no place"
+            return (Path(os.path.realpath(item.path)) if item.path.is_symlink() else item.path,)
         folder = self.folder(item)
         if self.single is not None:
             place = self.single
@@ -49,6 +53,8 @@ class Layout:
 
     def folder(self, item: Item) -> Path | None:
         """The folder of results that ``item`` goes to; None where it goes to a file, or beside its input."""
+        if self.in_place:
+            return self.paths(item)[0].parent
         if self.single is not None:
             return None
         if self.output is not None:
@@ -85,6 +91,15 @@ def check(items: Sequence[Item], layout: Layout) -> list[tuple[Item, Path]]:
                     "Choose another place with -o; if it is a result of an earlier run, leave it out.",
                 )
     return [(item, path) for item, path, _ in existing]
+
+
+def check_in_place(items: Sequence[Item], layout: Layout) -> None:
+    """Raise ``OutputError`` where a file would be replaced twice."""
+    taken: dict[str, int] = {}
+    for index, item in enumerate(items):
+        other = items[taken.setdefault(os.path.realpath(layout.paths(item)[0]), index)]
+        if other is not item:
+            raise OutputError(f"{other.name!r} and {item.name!r} are the same file.", "Name it once.")
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
