@@ -48,7 +48,7 @@ class Cell:
 
 def measure() -> Iterator[Cell]:
     """Every cell of the table; noise and weights are drawn by seed 0."""
-    clean = _piece()
+    clean = piece(PIECE, CORNER, EXTENT)
     noisy = parse(NOISE)(clean, seeds.generator(0, "poster", "noise")).noisy
     for label, source in INPUTS.items():
         seen = noisy if source == dip.IMAGE else torch.rand(noisy.shape, generator=seeds.generator(0, "poster"))
@@ -88,10 +88,11 @@ def _best(estimates: Iterator[tuple[int, Tensor]], clean: Tensor) -> tuple[float
     return max((psnr(estimate, clean).item(), number) for number, estimate in estimates)
 
 
-def _piece() -> Tensor:
+def piece(sample: str, corner: tuple[int, int], side: int) -> Tensor:
+    """A square (1, C, side, side) of a bundled sample, from its ``corner`` (row, column) on. Raises ``InputError``."""
     for name, pixels in open_source():
-        if name == PIECE:
-            top, left = CORNER
-            piece = torch.from_numpy(pixels.copy())[None].float().div(255)
-            return piece[..., top : top + EXTENT, left : left + EXTENT]
-    raise InputError(f"The sample {PIECE} is missing.", "Install denoise again.")
+        if name == sample:
+            top, left = corner
+            whole = torch.from_numpy(pixels.copy())[None].float().div(255)
+            return whole[..., top : top + side, left : left + side]
+    raise InputError(f"The sample {sample} is missing.", "Install denoise again.")

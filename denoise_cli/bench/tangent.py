@@ -16,8 +16,6 @@ from torch import Tensor
 
 from denoise_cli import seeds
 from denoise_cli.bench import poster
-from denoise_cli.data.sources import open_source
-from denoise_cli.errors import InputError
 from denoise_cli.files import write_atomically
 from denoise_cli.methods import ntk
 from denoise_cli.metrics.psnr import psnr
@@ -45,7 +43,7 @@ class Fit:
 
 def measure() -> Iterator[Fit]:
     """Each optimiser at each width; the first weights and the noise are drawn by seed 0."""
-    clean = _piece()
+    clean = poster.piece(IMAGE, CORNER, EXTENT)
     noisy = parse(NOISE)(clean, seeds.generator(0, "tangent", "noise")).noisy
     patches = ntk.patches_of(noisy, SIDE)
     options = replace(ntk.Options(), side=SIDE, points=len(patches), sigma=25 / 255)
@@ -160,12 +158,3 @@ def _fit(
 
 def _slope(one: Fit, other: Fit) -> float:
     return math.log(other.moved / one.moved) / math.log(other.width / one.width)
-
-
-def _piece() -> Tensor:
-    for name, pixels in open_source():
-        if name == IMAGE:
-            top, left = CORNER
-            piece = torch.from_numpy(pixels.copy())[None].float().div(255)
-            return piece[..., top : top + EXTENT, left : left + EXTENT]
-    raise InputError(f"The sample {IMAGE} is missing.", "Install denoise again.")

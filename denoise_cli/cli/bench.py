@@ -49,7 +49,7 @@ def weights(
     from denoise_cli.errors import GateError
 
     if markdown:
-        screen.emit(table([shelf.find(name) for name in names] if names else shelf.entries()))
+        screen.emit(table([shelf.find(name) for name in names] if names else shelf.entries()).removesuffix("\n"))
         return
     where = devices.pick(device)
     devices.keep_memory()

@@ -36,13 +36,15 @@ def sheet(
 
     Example: `denoise figure sheet noisy.png denoised.png clean.png --captions noisy,denoised,clean -o sheet.png`
     """
-    from denoise_cli.errors import UsageError
+    from denoise_cli.errors import OutputError, UsageError
     from denoise_cli.figures.sheet import contact_sheet
     from denoise_cli.image import read, write
 
     words = captions.split(",") if captions is not None else [path.stem for path in images]
     if len(words) != len(images):
         raise UsageError(f"{len(words)} captions for {len(images)} images.", "Give one for each, separated by commas.")
+    if output.resolve() in [path.resolve() for path in (*images, *([clean] if clean else []))]:
+        raise OutputError(f"The input {str(output)!r} would be overwritten by the sheet.", "Give -o another name.")
     loaded = [read(path) for path in images]
     if clean is not None:
         reference = read(clean)

@@ -99,6 +99,7 @@ class Job:
     inputs: list[str]
     output: str | None
     time: str | None
+    max_pixels: int | None
     device: str
     precision: str
     force: bool
@@ -125,7 +126,7 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     import torch
 
     from denoise_cli import device as devices
-    from denoise_cli.image import decode, read
+    from denoise_cli.image import MAX_PIXELS, decode, read
     from denoise_cli.inference.inputs import STREAM, gather
     from denoise_cli.inference.outputs import Layout, check
     from denoise_cli.method import Fitter
@@ -148,17 +149,16 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     where = devices.pick(job.device)
     dtype = devices.precision(job.precision, where)
     devices.keep_memory()
+    limit = MAX_PIXELS if job.max_pixels is None else job.max_pixels
     failures = outcomes.Failures(len(items), "fitted")
+    screen.say(devices.line(where, dtype))
     with interrupts() as interrupted:
         for index, item in enumerate(items):
             try:
-                image = decode(stdin, "-") if item.path is None else read(item.path)
+                image = decode(stdin, "-", limit) if item.path is None else read(item.path, limit)
                 for warning in image.source.warnings:
                     screen.say(warning)
-                screen.say(
-                    f"{item.name}: {image.width}x{image.height} on {devices.describe(where)} in "
-                    f"{str(dtype).removeprefix('torch.')}, at most {options.iters} steps"
-                )
+                screen.say(f"{item.name}: {image.width}x{image.height}, at most {options.iters} steps")
                 with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
                     view = _View(item, answers[index] if answers else None, job, image, where)
                     last = view.follow(fitter, options, seconds, interrupted)

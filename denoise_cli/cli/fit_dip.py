@@ -32,6 +32,7 @@ def fit_dip(
     curve: fit.Curve = None,
     save_every: fit.SaveEvery = None,
     preview: fit.Preview = None,
+    max_pixels: flags.MaxPixels = None,
     device: flags.Device = "auto",
     precision: fit.Precision = "auto",
     force: flags.Force = False,
@@ -70,4 +71,5 @@ def fit_dip(
     }
     config, options = fit.chosen(card, given, knobs.parse_settings(settings or []), "fit-dip")
     watch = fit.Watch(clean, curve, save_every, preview)
-    fit.fit_images(card, config, options, fit.Job(inputs, output, time, device, precision, force, as_json, watch))
+    job = fit.Job(inputs, output, time, max_pixels, device, precision, force, as_json, watch)
+    fit.fit_images(card, config, options, job)

@@ -11,7 +11,6 @@ from denoise_cli.errors import DenoiseError
 if TYPE_CHECKING:
     from denoise_cli.image import Image
     from denoise_cli.inference.choose import Look
-    from denoise_cli.inference.inputs import Item
 
 _TITLES = ("image", "sigma", "impulses", "clipped", "noise", "suggestion")
 _NUMBERS = (1, 2, 3)  # columns
@@ -21,6 +20,7 @@ def inspect(
     inputs: Annotated[
         list[str], typer.Argument(help="Images, folders, globs, @list.txt, or - for stdin.", show_default=False)
     ],
+    max_pixels: flags.MaxPixels = None,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -48,7 +48,7 @@ def inspect(
     with screen.progress("inspecting", len(items)) as bar:
         for item in items:
             try:
-                image = _read(item)
+                image = streams.read_image(item, max_pixels, "denoise inspect -")
             except DenoiseError as error:
                 failures.add(error)
                 if as_json:
@@ -66,12 +66,6 @@ def inspect(
     if lines and not as_json:
         screen.table([_TITLES, *lines], _NUMBERS)
     failures.conclude()
-
-
-def _read(item: "Item") -> "Image":
-    from denoise_cli.image import decode, read
-
-    return decode(streams.read_stdin("denoise inspect -"), "-") if item.path is None else read(item.path)
 
 
 def _record(name: str, image: "Image", seen: "Look", command: str | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from denoise_cli.cli import flags, screen
+from denoise_cli.errors import UsageError
 
 models = typer.Typer(
     help="The models and the weights that are here.",
@@ -15,9 +16,14 @@ models = typer.Typer(
 
 
 @models.callback()
-def _default(context: typer.Context) -> None:
+def _default(context: typer.Context, as_json: flags.Json = False) -> None:
     if context.invoked_subcommand is None:
-        list_models()
+        list_models(as_json)
+    elif as_json:
+        command = context.invoked_subcommand
+        raise UsageError(
+            f"--json stands before {command}.", f"Write denoise models {command} --json, if it takes that."
+        )
 
 
 @models.command("list")

@@ -121,7 +121,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Tell tiles, margin, memory, time and outputs, and stop.")
     ] = False,
-    max_pixels: Annotated[int | None, typer.Option(help="Refuse images of more pixels than this.", min=1)] = None,
+    max_pixels: flags.MaxPixels = None,
     device: flags.Device = "auto",
     precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     force: flags.Force = False,
@@ -225,7 +225,8 @@ def run(
         model, weights, counts, where, dtype, tile, asked, shown, classifier, most_memory, as_json, screen.say
     )  # fmt: skip
     bench = Workbench(wish, lambda card: fill(card.options, given, card.name))
-    screen.detail(f"on {devices.describe(where)} in {str(wish.dtype).removeprefix('torch.')}")
+    if cluster is None:
+        screen.say(devices.line(where, dtype))
     chosen = {name: value for name, value in ctx.params.items() if name not in _HARMLESS and value is not None}
     key = digest_of(chosen | {"weights": bench.identity})
     if cluster is not None:

@@ -56,9 +56,9 @@ def score(
     `denoise score out/ clean/ --region center:16 --min-psnr 30 -q`
 
     Folders are searched with their subfolders. Images pair by path and name; where no suffix agrees, the suffix may
-    differ. What has no partner, or another size, is named, and the exit code is then 7. The PSNR has a peak of 255
-    (8 bits), and its mean is that of the images' PSNRs. A metric that is not defined for a small image is nan, in JSON
-    null. `--json` ends with an object of the means.
+    differ. What has no partner, or another size, is named, and the exit code is then 7; where nothing could be scored,
+    that of the first error. The PSNR has a peak of 255 (8 bits), and its mean is that of the images' PSNRs. A metric
+    that is not defined for a small image is nan, in JSON null. `--json` ends with an object of the means.
     """
     from denoise_cli import metrics as known
     from denoise_cli.scoring.pairs import pair_up
@@ -197,6 +197,8 @@ def _judge(means: Mapping[str, float], problems: "Sequence[Row]", scored: int, m
     verdict = f"The mean PSNR is {means['psnr']:.4f} dB, below the gate of {min_psnr:g} dB." if failed else ""
     if problems:
         named = "\n".join(f"  {screen.one_line(row.name)}: {screen.one_line(row.problem or '')}" for row in problems)
+        if not scored:
+            raise problems[0].failure(f"No image could be scored:\n{named}")
         raise PartialError(f"{scored} images were scored, {len(problems)} problems were found:\n{named}", verdict)
     if failed:
         raise GateError(verdict, f"It is the mean of {scored} images.")

@@ -24,6 +24,7 @@ class Row:
     scores: Mapping[str, float] = field(default_factory=dict)  # metric to score; empty: could not be scored
     noisy_scores: Mapping[str, float] = field(default_factory=dict)  # the same of the noisy image
     problem: str | None = None  # why something is missing
+    failure: type[DenoiseError] = InputError  # what the problem is a case of
     notes: tuple[str, ...] = ()  # what is not defined for this image, what reading left out
 
     @property
@@ -102,7 +103,7 @@ def _row(
         clean = image.read(match.clean)
         scores, notes = scores_of(image.read(match.output), clean, functions, region)
     except DenoiseError as error:
-        return Row(match.name, problem=error.what)
+        return Row(match.name, problem=error.what, failure=type(error))
     notes += clean.source.warnings
     if noisy_of is None:
         return Row(match.name, scores, notes=notes)

@@ -82,6 +82,9 @@ def test_bench_records_and_then_confirms(run: Path, capsys: pytest.CaptureFixtur
     shelf.write_index([replace(entry, scores={key: value + 0.1 for key, value in entry.scores.items()})])
     assert main(command) == 8, "the index quotes more than is measured"
     capsys.readouterr()
+    assert main(["bench", "weights", "--table"]) == 0
+    out = capsys.readouterr().out
+    assert out.endswith("|\n") and "\n\n" not in out
 
 
 def _photos(folder: Path, channels: int) -> None:

@@ -84,6 +84,10 @@ def test_several_images_and_one_that_is_none(tmp_path: Path, capsys: pytest.Capt
     (tmp_path / "in" / "b.png").write_bytes(b"no image")
     assert main(["fit-dip", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--iters", "2", *TINY]) == 7
     assert (tmp_path / "out" / "a.png").exists()
+    err = capsys.readouterr().err
+    assert err.startswith("on cpu (") and err.count("on cpu") == 1, "the device is named once"
+    assert main(["fit-dip", str(tmp_path / "in" / "a.png"), "--max-pixels", "100", *TINY]) == 3
+    assert "--max-pixels 154" in capsys.readouterr().err
     (tmp_path / "in" / "a.png").write_bytes(b"no image")
     capsys.readouterr()
     assert main(["fit-dip", str(tmp_path / "in"), "-o", str(tmp_path / "none"), "--json", *TINY]) == 3

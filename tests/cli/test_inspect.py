@@ -57,3 +57,6 @@ def test_one_bad_file_of_many(here: Path, capsys: pytest.CaptureFixture[str]) ->
     capsys.readouterr()
     assert main(["inspect", "bad.png", "none.png"]) == 3
     assert "None of the 2 images could be read:\n  bad.png is not an image" in capsys.readouterr().err
+    assert main(["inspect", "grain.png", "--max-pixels", "5119"]) == 3
+    assert "--max-pixels 5120" in capsys.readouterr().err
+    assert main(["inspect", "grain.png", "--max-pixels", "5120"]) == 0

@@ -25,9 +25,14 @@ def test_the_list(capsys: Caught, argv: list[str]) -> None:
 @pytest.mark.usefixtures("shelved")
 def test_the_list_as_json(capsys: Caught) -> None:
     assert main(["models", "list", "--json"]) == 0
-    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    listed = capsys.readouterr().out
+    assert main(["models", "--json"]) == 0
+    out = capsys.readouterr().out
+    assert out == listed
+    rows = [json.loads(line) for line in out.splitlines()]
     assert [row["model"] for row in rows] == list(methods.names())
     assert {row["model"]: row["weights"] for row in rows}["dncnn"] == ["dncnn.color-blind", "dncnn.gray-25"]
+    assert main(["models", "--json", "list"]) == 2 and "denoise models list --json" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("shelved")

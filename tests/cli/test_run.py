@@ -69,6 +69,14 @@ def test_several_budgets_are_several_files(here: Path, capsys: Caught, take: Tak
     assert (take(here / "alone.png") != take(here / "out/a-iters1.png")).any()
 
 
+@pytest.mark.usefixtures("here")
+def test_the_device_is_named_once(capsys: Caught) -> None:
+    assert main(["run", "a.png", "photos", "-o", "out", "-m", "median", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("on cpu (") and err.count("on cpu") == 1 and len(out.splitlines()) == 3
+    assert main(["run", "a.png", "-m", "median", "-q"]) == 0 and capsys.readouterr() == ("", "")
+
+
 # No input is ever lost, no result ever an input
 
 

@@ -49,7 +49,7 @@ def test_two_files_one_metric_and_a_region(capsys: pytest.CaptureFixture[str]) -
     assert main(["score", "out/sub/b.png", "clean/a.png", "--metrics", "ssim", "--region", "center:16x12"]) == 0
     header, line, _ = capsys.readouterr().out.splitlines()
     assert header.split() == ["image", "SSIM"] and line.split() == ["b.png", "0.9955"]
-    assert main(["score", "out/a.png", "clean/a.png", "--region", "center:30"]) == 7
+    assert main(["score", "out/a.png", "clean/a.png", "--region", "center:30"]) == 3
     assert "a.png: the region center:30 does not fit into 24x20 pixels" in capsys.readouterr().err
 
 
@@ -164,6 +164,15 @@ def test_a_line_break_in_a_name_stays_in_its_line(here: Path, capsys: pytest.Cap
     _flat(here / "clean/new\nline.png", 4)
     assert main(["score", "out", "clean"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 5
+
+
+def test_where_nothing_can_be_scored_the_first_error_counts(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("x.png", "y.png"):
+        (here / "bad").mkdir(exist_ok=True)
+        (here / "bad" / name).write_bytes(b"no image")
+    assert main(["score", "bad", "clean", "--min-psnr", "30"]) == 3
+    assert "No image could be scored:\n  " in capsys.readouterr().err
+    assert main(["score", "bad/x.png", "clean/a.png", "--json"]) == 3
 
 
 def test_a_folder_without_images_and_wrong_words(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
