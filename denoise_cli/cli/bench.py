@@ -312,6 +312,7 @@ def non_local(
 bench.command("speed")(bench_resources.speed)
 bench.command("memory")(bench_resources.memory)
 bench.command("startup")(bench_resources.startup)
+bench.command("folder")(bench_resources.folder)
 
 
 def _write_page(page: str, output: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""``denoise bench speed``, ``memory`` and ``startup``: what running nets takes."""
+"""``denoise bench speed``, ``memory``, ``startup`` and ``folder``: what running nets takes."""
 
 from pathlib import Path
 from typing import Annotated
@@ -109,3 +109,24 @@ def startup(
     from denoise_cli.bench.startup import measure, table
 
     screen.emit(table(measure(repeats)))
+
+
+def folder(
+    models: Annotated[list[str] | None, typer.Argument(help="Shipped weights, or methods that need none.")] = None,
+    count: Annotated[int, typer.Option("--images", help="In the folder.", min=1)] = 1000,
+    side: Annotated[int, typer.Option(help="Of each image, pixels.", min=16)] = 64,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Time a run over a folder of small images, and how much of that the net takes, as a Markdown table.
+
+    Examples:
+
+    `denoise bench folder dncnn.color-blind --images 1000 --side 64`
+    """
+    from denoise_cli.bench.folder import measure, table
+
+    shares = []
+    for model in models or ["dncnn.color-blind", "dt.gaussian", "ffdnet.color"]:
+        shares.append(measure(model, count, side))
+        screen.say(f"{model}: {100 * shares[-1].share:.0f} % in the net")
+    screen.emit(table(shares))

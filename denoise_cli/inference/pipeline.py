@@ -18,7 +18,7 @@ from denoise_cli.inference.workbench import Choice, Workbench
 _PLAIN = Looks()
 _WAITING, _LARGE = 3, 1 << 22  # results that may wait to be written; pixels beyond which only one may
 _SMALL = 1 << 14  # pixels of an image that is denoised together with others
-_TOGETHER, _TOGETHER_PIXELS = 16, 1 << 16  # so many images and pixels at most
+TOGETHER, TOGETHER_PIXELS = 16, 1 << 16  # so many images and pixels at most
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _joins(group: Sequence[tuple[Result, Loaded | None]], result: Result, loaded
     assert result.choice is not None and before.choice is not None
     one, other, engine = loaded.frames[0], there.frames[0], result.choice.engine
     pixels = (len(group) + 1) * one.height * one.width
-    few = len(group) < _TOGETHER and pixels <= _TOGETHER_PIXELS
+    few = len(group) < TOGETHER and pixels <= TOGETHER_PIXELS
     return few and engine is before.choice.engine and go_together(engine, one, other)
 
 
