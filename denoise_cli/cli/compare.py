@@ -110,7 +110,7 @@ def compare(
             try:
                 noisy, target = _read(item, clean, max_pixels)
                 side = max(noisy.width, noisy.height) if crop == _WHOLE else _SIDE
-                trial = _Trial(item.name, noisy, target, box or contest.middle(noisy, side))
+                trial = _Trial(item, noisy, target, box or contest.middle(noisy, side), places)
             except DenoiseError as error:
                 unread.append(error)
                 if as_json:
@@ -144,23 +144,26 @@ def compare(
 class _Trial:
     """One image, or its part, and what all methods made of it."""
 
-    def __init__(self, name: str, noisy: "Image", clean: "Image | None", box: "Box") -> None:
+    def __init__(self, item: "Item", noisy: "Image", clean: "Image | None", box: "Box", places: Sequence[Path]) -> None:
         self.box, self.attempts = box, list["Attempt"]()
-        self._name, self._size = name, f"{noisy.width}x{noisy.height}"
+        self._item, self._size, self._places = item, f"{noisy.width}x{noisy.height}", tuple(places)
         self._noisy, self._clean = noisy.cut(box), None if clean is None else clean.cut(box)
 
     def record(self, attempt: "Attempt") -> dict[str, Any]:
         """What ``--json`` tells of a method."""
-        told: dict[str, Any] = {"input": self._name, "asked": attempt.contender.word, "crop": list(self.box)}
-        if attempt.choice is not None:
-            engine = attempt.choice.engine
-            told |= {"model": attempt.choice.name, "weights": attempt.choice.digest, "device": str(engine.device)}
-            told["precision"] = str(engine.dtype).removeprefix("torch.")
+        from denoise_cli.inference.batch import record
+        from denoise_cli.inference.pipeline import Job, Result
+
+        outputs = self._places if attempt.estimate is not None else ()
+        warnings = self._noisy.source.warnings
+        result = Result(
+            Job(self._item), outputs, attempt.choice, attempt.counts, None, attempt.seconds, warnings, attempt.error
+        )
+        told = record(result) | {"asked": attempt.contender.word, "crop": list(self.box), "alone": attempt.alone}
         if attempt.estimate is not None:
             scores = self._scores(attempt.estimate).items()
-            told |= {"iters": attempt.counts, "seconds": round(attempt.seconds, 4), "alone": attempt.alone}
             told |= {name: score if math.isfinite(score) else str(score) for name, score in scores}
-        return told | {"error": None if attempt.error is None else str(attempt.error)}
+        return told
 
     def comparison(self) -> "Comparison":
         """The noisy image, what was made of it, and the clean one."""
@@ -179,7 +182,7 @@ class _Trial:
         part = "" if whole else f", the part {self.box} (x, y, width, height)"
         alone = [attempt.name for attempt in self.attempts if attempt.alone]
         seen = f"; of the part alone: {', '.join(alone)}" if alone else ""
-        return Comparison(screen.one_line(self._name), f"{self._size} pixels{part}{seen}.", versions)
+        return Comparison(screen.one_line(self._item.name), f"{self._size} pixels{part}{seen}.", versions)
 
     def _cells(self, image: "Image") -> list[str]:
         return [_METRICS[name].format(score) for name, score in self._scores(image).items()]
@@ -193,7 +196,7 @@ class _Trial:
         if self._clean is None:
             return {}
         functions = {name: metrics.find(name) for name in _METRICS}
-        return scores_of(from_array(to_array(image), self._name), self._clean, functions)[0]
+        return scores_of(from_array(to_array(image), self._item.name), self._clean, functions)[0]
 
 
 def _of(clean: Path | None) -> tuple[str, ...]:

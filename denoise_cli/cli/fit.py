@@ -160,7 +160,7 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
                     screen.say(warning)
                 screen.say(f"{item.name}: {image.width}x{image.height}, at most {options.iters} steps")
                 with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
-                    view = _View(item, answers[index] if answers else None, job, image, where)
+                    view = _View(card.name, item, answers[index] if answers else None, job, image, where)
                     last = view.follow(fitter, options, seconds, interrupted)
                 view.finish(last)
             except UsageError:
@@ -179,13 +179,15 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
 class _View:
     """What is seen of the fit of one image."""
 
-    def __init__(self, item: "Item", path: Path | None, job: Job, image: "Image", where: "torch.device") -> None:
+    def __init__(
+        self, model: str, item: "Item", path: Path | None, job: Job, image: "Image", where: "torch.device"
+    ) -> None:
         import torch
 
         from denoise_cli.fitting.history import History
         from denoise_cli.image import read
 
-        self._item, self._path, self._job, self._image = item, path, job, image
+        self._model, self._item, self._path, self._job, self._image = model, item, path, job, image
         self._noisy = torch.from_numpy(image.pixels)[None].to(where)
         clean = None
         if job.watch.clean is not None:
@@ -246,13 +248,19 @@ class _View:
             f"{last.seconds:.1f} s -> {self._path or 'stdout'}"
         )
         if self._job.as_json:
+            from denoise_cli.device import peak_memory
+
             record = {
                 "input": self._item.name,
                 "output": [str(self._path)],
+                "model": self._model,
+                "device": str(self._noisy.device),
                 "steps": last.step.number,
                 "best_step": best_at,
                 "ended": last.ended,
                 "seconds": round(last.seconds, 3),
+                "peak_memory": peak_memory(),
+                "warnings": list(self._image.source.warnings),
                 "error": None,
             }
             screen.emit(json.dumps(record))

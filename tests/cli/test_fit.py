@@ -44,6 +44,7 @@ def test_what_is_to_be_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert read(tmp_path / "sheet.png").width > 3 * 14
     out, err = capsys.readouterr()
     record = json.loads(out)
+    assert (record["model"], record["device"], record["warnings"]) == ("dip", "cpu", [])
     assert record["steps"] == 12 and record["best_step"] == 12 and record["output"] == [str(tmp_path / "out.png")]
     assert "all 12 steps are done" in err
 

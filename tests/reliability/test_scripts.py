@@ -22,9 +22,10 @@ def counted(script: str, *words: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", ["KILL", "INT", "TERM"] if LONG else ["KILL"])
-def test_a_folder_run_can_be_ended_at_any_moment(name: str) -> None:
+@pytest.mark.parametrize("more", [[], ["in-place"]])
+def test_a_folder_run_can_be_ended_at_any_moment(name: str, more: list[str]) -> None:
     count = 100 if LONG else 4
-    found = counted("interruptions.py", name, str(count))
+    found = counted("interruptions.py", name, str(count), *more)
     assert found["ended by it"] + found["done before"] == count and found["ended by it"] > 0
 
 
