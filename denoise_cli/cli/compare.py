@@ -1,7 +1,6 @@
 """``denoise compare``: one crop, many methods."""
 
 import json
-import math
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from denoise_cli.cli import flags, knobs, outcomes, screen, streams
+from denoise_cli.cli.score import number
 from denoise_cli.errors import AGAIN, DenoiseError, ExistsError, InputError, OutputError, UsageError
 
 if TYPE_CHECKING:
@@ -127,7 +127,8 @@ def compare(
                 trials.append(trial)
             bar.advance()
     tried = [attempt for trial in trials for attempt in trial.attempts]
-    failures = outcomes.Failures(len(unread) + len(tried), "compared", "methods" if trials else "images")
+    things = "methods" if not unread else "attempts" if trials else "images"
+    failures = outcomes.Failures(len(unread) + len(tried), "compared", things)
     for lost in (*unread, *(attempt.error for attempt in tried if attempt.error)):
         failures.add(lost)
     shown = [trial.comparison() for trial in trials if any(attempt.estimate for attempt in trial.attempts)]
@@ -161,8 +162,7 @@ class _Trial:
         )
         told = record(result) | {"asked": attempt.contender.word, "crop": list(self.box), "alone": attempt.alone}
         if attempt.estimate is not None:
-            scores = self._scores(attempt.estimate).items()
-            told |= {name: score if math.isfinite(score) else str(score) for name, score in scores}
+            told |= {name: number(score) for name, score in self._scores(attempt.estimate).items()}
         return told
 
     def comparison(self) -> "Comparison":
@@ -174,7 +174,7 @@ class _Trial:
             if attempt.estimate is None:
                 versions.append(Version(attempt.name, error=str(attempt.error).replace("\n", " ")))
             else:
-                cells = (f"{attempt.seconds:.2f} s", *self._cells(attempt.estimate))
+                cells = (f"{attempt.seconds:.{2 if attempt.seconds > 0.1 else 3}f} s", *self._cells(attempt.estimate))
                 versions.append(Version(attempt.name, attempt.estimate, cells))
         if self._clean is not None:
             versions.append(Version("clean", self._clean))
@@ -214,7 +214,10 @@ def _read(item: "Item", clean: Path | None, max_pixels: int | None) -> "tuple[Im
     path = clean / item.relative if clean.is_dir() else clean
     target = read(path, max_pixels or MAX_PIXELS)
     if target.samples.shape != noisy.samples.shape:
-        one, other = ("{2}x{1} pixels in {0} channels".format(*image.samples.shape) for image in (noisy, target))
+        one, other = (
+            f"{image.width}x{image.height} pixels in {'gray' if image.channels == 1 else 'colour'}"
+            for image in (noisy, target)
+        )
         raise InputError(f"{item.name} has {one}, {path} has {other}.", "--clean is the same image without the noise.")
     return noisy, target
 

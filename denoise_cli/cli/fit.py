@@ -185,13 +185,13 @@ class _View:
         import torch
 
         from denoise_cli.fitting.history import History
-        from denoise_cli.image import read
+        from denoise_cli.image import MAX_PIXELS, read
 
         self._model, self._item, self._path, self._job, self._image = model, item, path, job, image
         self._noisy = torch.from_numpy(image.pixels)[None].to(where)
         clean = None
         if job.watch.clean is not None:
-            pixels = read(job.watch.clean).pixels
+            pixels = read(job.watch.clean, job.max_pixels or MAX_PIXELS).pixels
             if pixels.shape != image.pixels.shape:
                 raise UsageError(
                     f"{job.watch.clean} has the shape {pixels.shape}, {item.name} has {image.pixels.shape}.",

@@ -121,13 +121,13 @@ def _means(names: Sequence[str], parts: Iterable[Mapping[str, float]]) -> dict[s
     return {name: mean([part[name] for part in kept]) for name in names}
 
 
-def _number(value: float) -> float | str | None:
+def number(value: float) -> float | str | None:
     """JSON has no nan and no inf: null, and a word that ``float`` reads."""
     return None if math.isnan(value) else value if math.isfinite(value) else str(value)
 
 
 def _numbers(values: Mapping[str, float]) -> dict[str, float | str | None]:
-    return {name: _number(value) for name, value in values.items()}
+    return {name: number(value) for name, value in values.items()}
 
 
 def _as_object(row: "Row") -> dict[str, Any]:

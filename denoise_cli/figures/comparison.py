@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from pathlib import PurePath
 
 import numpy as np
 
@@ -52,6 +53,8 @@ def sheet(comparisons: Sequence[Comparison]) -> Image:
     for comparison in comparisons:
         there = [(version, version.image) for version in comparison.versions if version.image is not None]
         captions = [f"{version.name}\n{', '.join(filter(None, version.cells))}".rstrip() for version, _ in there]
+        if len(comparisons) > 1:
+            captions[0] = f"{PurePath(comparison.title).name}: {captions[0]}"
         rows = -(-len(there) // _COLUMNS)
         images = [image for _, image in there]
         parts.append(contact_sheet(images, captions, -(-len(there) // rows), _zoom(images[0])).pixels)
