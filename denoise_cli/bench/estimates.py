@@ -7,11 +7,13 @@ from torch import Tensor
 
 from denoise_cli.inference.run import Engine
 from denoise_cli.method import Denoiser, Iterative
-from denoise_cli.shapes import pad_to_multiple, to_channels
+from denoise_cli.shapes import from_channels, pad_to_multiple, to_channels
 
 
 def estimates(engine: Engine, counts: tuple[int, ...] | None, noisy: Tensor) -> list[Tensor]:
-    """The estimates of a batch; what a denoiser measures on an image (the impulses' share) it measures on each."""
+    """The estimates of a batch, with as many channels as it; what a denoiser measures (the impulses' share) it measures
+    on each image.
+    """
     denoiser: Denoiser = engine.denoiser
     height, width = noisy.shape[-2:]
     padded = pad_to_multiple(to_channels(noisy, denoiser.channels), denoiser.stride)
@@ -22,4 +24,4 @@ def estimates(engine: Engine, counts: tuple[int, ...] | None, noisy: Tensor) -> 
         else:
             assert isinstance(denoiser, Iterative)
             found = denoiser.estimates(padded, engine.options, counts)
-    return [estimate[..., :height, :width] for estimate in found]
+    return [from_channels(estimate[..., :height, :width], noisy) for estimate in found]
