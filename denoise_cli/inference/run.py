@@ -18,6 +18,8 @@ from denoise_cli.method import Denoiser, Iterative, Unending, Wrapper
 from denoise_cli.shapes import from_channels, to_channels, to_unit
 
 _LARGE = 1 << 22  # pixels of an image whose decoding leaves much memory behind
+_APART = 0.1  # from mean and median of the noisy image, where one value everywhere is no picture of it
+_SPARSE = 64  # pixels between those that are looked at first
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,9 @@ def denoise_image(engine: Engine, image: Image) -> list[Image]:
 def answer(engine: Engine, image: Image) -> Answer:
     """The estimates of one image or of the part that was asked for, with its metadata.
 
-    A result with values that are not finite is computed again in float32; out of memory halves the tiles and tries
-    again. Raises ``DeviceError`` where even small tiles do not fit, ``WeightsError`` where float32 is not finite, and
+    A result with values that are not finite, or all the same, is computed again in float32; out of memory halves the
+    tiles and tries again. Raises ``DeviceError`` where even small tiles do not fit, ``WeightsError`` where float32 is
+    no better, and
     ``InputError`` where a map of noise levels has another size, or the part leaves the image.
     """
     asked = engine.asked
@@ -94,7 +97,7 @@ def _settled_answer(engine: Engine, image: Image, noisy: Tensor, options: Any) -
             estimates, counts = _within_memory(replace(engine, dtype=torch.float32), noisy, options)
         except ArithmeticError as error:
             raise WeightsError(
-                f"{image.source.name}: the result is not finite, in float32 either.",
+                f"{image.source.name}: {error}, in float32 either.",
                 "The weights do not suit this image: choose others with --model.",
             ) from error
     if image.height * image.width > _LARGE:
@@ -174,8 +177,21 @@ def _denoise(engine: Engine, noisy: Tensor, options: Any) -> tuple[list[Tensor],
     if isinstance(denoiser, Told):
         estimates = [denoiser.part(estimate)[0] for estimate in estimates]
     box = asked.box
-    like = noisy if box is None else noisy[..., : box.height, : box.width]
-    return [from_channels(estimate, like) for estimate in estimates], counts
+    like = noisy if box is None else noisy[..., box.top :, box.left :][..., : box.height, : box.width]
+    found = [from_channels(estimate, like) for estimate in estimates]
+    if any(_is_blank(*pair) for estimate in found for pair in zip(estimate, like, strict=True)):
+        raise ArithmeticError("the result is one value everywhere")
+    return found, counts
+
+
+def _is_blank(estimate: Tensor, noisy: Tensor) -> bool:
+    """Whether an estimate (C, H, W) has one value everywhere, which a flat image with noise on it may, but not this."""
+    few = estimate[:, ::_SPARSE, ::_SPARSE]
+    if (few != few[:, :1, :1]).any() or (estimate != estimate[:, :1, :1]).any():
+        return False
+    value, seen = estimate[:, 0, 0], to_unit(noisy).flatten(1)
+    apart = torch.minimum((seen.mean(dim=1) - value).abs(), (seen.median(dim=1).values - value).abs())
+    return bool((apart > _APART).any())
 
 
 def _answer(

@@ -135,7 +135,7 @@ def denoise(work: Work, noisy: Tensor, tiling: Tiling) -> list[Tensor]:
             low, high = max(above + first, top), min(above + first + parts[0].shape[-2], bottom)
             for whole, part in zip(joined, parts, strict=True):
                 if not part.sum().isfinite():
-                    raise ArithmeticError("an estimate is not finite")
+                    raise ArithmeticError("the result is not finite")
                 if low < high:
                     inside = part[..., low - above - first : high - above - first, left - before : right - before]
                     whole[..., low:high, left:right] = inside

@@ -23,6 +23,7 @@ class Fake:
     channels: int | None = None
     largest: int = 10**9  # pixels that fit into its memory
     bad: tuple[torch.dtype, ...] = ()  # what it cannot compute in
+    wrong: float = torch.nan  # what it gives there
     stride: int = 1
     sizes: list[tuple[int, ...]] = field(default_factory=list)
 
@@ -38,7 +39,7 @@ class Fake:
         if noisy[0, 0].numel() > self.largest:
             raise torch.OutOfMemoryError("out of memory")
         used = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else torch.float32
-        return torch.full_like(noisy, torch.nan) if used in self.bad else noisy / 2
+        return torch.full_like(noisy, self.wrong) if used in self.bad else noisy / 2
 
 
 def image(channels: int, height: int = 100, width: int = 150) -> Image:
@@ -77,6 +78,18 @@ def test_what_is_not_finite_is_computed_again_in_float32() -> None:
     assert clean.pixels == pytest.approx(noisy.pixels / 2)
     with pytest.raises(DenoiseError, match=r"x.png: the result is not finite, in float32 either"):
         denoise_image(engine(Fake(bad=(torch.bfloat16, torch.float32)), dtype=torch.bfloat16), noisy)
+
+
+def test_one_value_everywhere_is_no_picture_of_a_photo_but_of_a_flat_one() -> None:
+    noisy = image(1)
+    (clean,) = denoise_image(engine(Fake(bad=(torch.bfloat16,), wrong=0.0), dtype=torch.bfloat16), noisy)
+    assert clean.pixels == pytest.approx(noisy.pixels / 2)
+    both = Fake(bad=(torch.bfloat16, torch.float32), wrong=0.0)
+    with pytest.raises(DenoiseError, match=r"x.png: the result is one value everywhere, in float32 either"):
+        denoise_image(engine(both, dtype=torch.bfloat16), noisy)
+    middle = float(noisy.pixels.mean())
+    (flat,) = denoise_image(engine(replace(both, wrong=middle)), noisy)
+    assert flat.pixels == pytest.approx(middle)
 
 
 def net(name: str, **config: Any) -> Denoiser:
