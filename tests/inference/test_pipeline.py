@@ -82,7 +82,7 @@ def test_small_images_are_denoised_together(monkeypatch: pytest.MonkeyPatch) -> 
         return Loaded([Image(np.zeros((1, side, side), np.float32), Source(job.item.name))])
 
     monkeypatch.setattr(pipeline, "answer_all", spied)
-    monkeypatch.setattr(pipeline, "_TOGETHER", 5)
+    monkeypatch.setattr(pipeline, "TOGETHER", 5)
     results = list(process(JOBS, bench(), of_sizes, lambda result, loaded, estimates: None))
     assert [result.job for result in results] == JOBS and not any(result.error for result in results)
     assert [len(group) for group in groups] == [5, 3, 3], "0 to 4, 5 to 7; 8 is large and alone; 9 to 11"
