@@ -182,11 +182,18 @@ def padding(
     ),
     count: Annotated[int, typer.Option("--limit", min=1, help="Test images.")] = 15,
     runs: Annotated[int, typer.Option("--seeds", min=1, help="Seeds of weights and noise.")] = 3,
-    ours: Annotated[bool, typer.Option("--ours", help="Only the default way of fitting, not the paper's.")] = False,
+    ours: Annotated[
+        bool,
+        typer.Option("--ours", help="Only our 160 steps; neither the default nor the paper's."),
+    ] = False,
+    kept: Annotated[Path, typer.Option("--runs", help="Where what was measured is kept, so that it goes on.")] = Path(
+        "runs/padding"
+    ),
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the page here, anew after each fit.")
     ] = None,
     device: flags.Device = "auto",
+    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
     quiet: flags.Quiet = False,
 ) -> None:
     """Fit the recurrent autoencoder with and without borders: Table II of the padding paper.
@@ -195,13 +202,15 @@ def padding(
     """
     from denoise_cli import device as devices
     from denoise_cli.bench.padding import WAYS, measure, page
+    from denoise_cli.bench.zero_shot import Place
     from denoise_cli.files import write_atomically
 
     where = devices.pick(device)
+    dtype = devices.precision(precision, where)
     devices.keep_memory()
     words = f"--limit {count} --seeds {runs}{' --ours' if ours else ''}"
     scores = []
-    for score in measure(data, list(WAYS)[: 1 if ours else None], count, runs, where):
+    for score in measure(Place(data, kept, where), list(WAYS)[: 1 if ours else None], count, runs, dtype):
         scores.append(score)
         screen.say(f"{score.way}, {score.padding}, seed {score.seed}: {score.whole:.3f}, centre {score.centre:.3f}")
         if output is not None:

@@ -17,6 +17,9 @@ def fit_rnn(
     unroll: Annotated[int | None, typer.Option(help="Time steps within one step of the optimiser.")] = None,
     optimiser: Annotated[str | None, typer.Option(help="adam (default), muon, or descent: plain gradients.")] = None,
     rate: fit.Rate = None,
+    smooth: Annotated[
+        float | None, typer.Option(help="Weight of the estimate's variation, in units of the measured noise; 0: none.")
+    ] = None,
     average: Annotated[float | None, typer.Option(help="Decay of the mean of the outputs; 0: none.")] = None,
     pad: fit.Pad = None,
     pad_size: fit.PadSize = None,
@@ -39,13 +42,16 @@ def fit_rnn(
 ) -> None:
     """Fit a recurrent autoencoder to each image, best a small one: no training data, no weights. It stops by itself.
 
+    --smooth keeps the noise out, so that a small image can do with a number of steps, and nothing held out of the fit.
     Ctrl-C, or the end of --time, writes the best so far.
 
     Examples:
 
     `denoise fit-rnn noisy.png --pad edge --pad-size 4`
 
-    `denoise fit-rnn noisy.png --optimiser descent --rate 1e-4 --iters 2000`
+    `denoise fit-rnn thumbnail.png --iters 160`
+
+    `denoise fit-rnn noisy.png --optimiser descent --rate 1e-4 --iters 2000 --smooth 0 --average 0`
     """
     from denoise_cli import methods
 
@@ -56,6 +62,7 @@ def fit_rnn(
         "unroll": unroll,
         "optimiser": optimiser,
         "rate": rate,
+        "smooth": smooth,
         "average": average,
         "padding": pad,
         "pad_size": pad_size,

@@ -16,7 +16,7 @@ def test_the_mean_and_the_spread_over_seeds() -> None:
         Score("the default", "edge", seed, whole, 0.5) for seed, whole in ((0, 0.80), (0, 0.90), (1, 0.86), (1, 0.86))
     ]
     assert list(table(scores))[2:] == [
-        "| the default | edge | 2 x 2 | 0.855 +- 0.007 | 0.500 +- 0.000 | 0.877, 0.876 |"
+        "| the default | edge | 2 x 2 | 0.855 +- 0.007 | 0.500 +- 0.000 | 0.877, 0.876 | -0.022, -0.376 |"
     ]
 
 
@@ -37,7 +37,10 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     short = {name: {"iters": 1} for name in padding.WAYS}
     monkeypatch.setattr(padding, "WAYS", short)
     page = tmp_path / "page.md"
-    words = ["--data", str(tmp_path), "--limit", "1", "--seeds", "2", "-o", str(page), "--device", "cpu"]
+    words = ["--data", str(tmp_path), "--runs", str(tmp_path / "runs"), "-o", str(page), "--device", "cpu"]
+    words += ["--limit", "1", "--seeds", "2"]
     assert main(["bench", "padding", *words]) == 0
     told = page.read_text()
-    assert told.count("| 1 x 2 |") == 8 and "+-" in told
+    assert told.count("| 1 x 2 |") == 12 and "+-" in told
+    monkeypatch.setattr(padding, "_fit", lambda *_: pytest.fail("what is kept is not fitted again"))
+    assert main(["bench", "padding", *words]) == 0 and page.read_text() == told

@@ -54,7 +54,7 @@ def test_it_is_a_fitter_and_lowers_the_noise() -> None:
 def test_every_way_of_fitting_lowers_the_loss(changes: dict[str, Any]) -> None:
     noisy = torch.rand((1, 1, 26, 30), generator=seeds.generator(0))
     with torch.enable_grad():
-        steps = list(Rnn(SMALL).fit(noisy, replace(QUICK, iters=10, **changes)))
+        steps = list(Rnn(SMALL).fit(noisy, replace(QUICK, iters=10, smooth=0.0, **changes)))
     assert steps[-1].loss < steps[0].loss and steps[-1].estimate.shape == noisy.shape
 
 
@@ -64,6 +64,31 @@ def test_the_memory_counts() -> None:
     for changes in ({"carry": 1.0}, {"epsilon": 0.5}, {"unroll": 2}, {"seed": 1}):
         assert not torch.equal(Rnn(SMALL).denoise(noisy, replace(QUICK, **changes)), usual)
     assert torch.equal(Rnn(SMALL).denoise(noisy, QUICK), usual)
+
+
+def test_the_variation_keeps_the_noise_out() -> None:
+    """Of steps enough to learn the noise, and in units of the noise: nothing changes where there is none."""
+    clean = torch.linspace(0.2, 0.8, 32).expand(1, 3, 32, 32).contiguous()
+    noisy = noise.parse("gaussian:0.2")(clean, seeds.generator(0)).noisy
+    options = Options(iters=80, rate=3e-3, padding="none", stop="none")
+    rough, smooth = (Rnn(Config(features=4)).denoise(noisy, replace(options, smooth=weight)) for weight in (0.0, 0.9))
+    assert psnr(smooth, clean) > psnr(rough, clean) + 3
+    flat = torch.full((1, 3, 26, 26), 0.4)
+    assert torch.equal(Rnn(SMALL).denoise(flat, QUICK), Rnn(SMALL).denoise(flat, replace(QUICK, smooth=0.0)))
+
+
+def test_salt_and_pepper_breaks_nothing() -> None:
+    noisy = noise.parse("sp:0.5")(torch.full((1, 3, 26, 26), 0.5), seeds.generator(0)).noisy
+    assert Rnn(SMALL).denoise(noisy, replace(QUICK, iters=20)).isfinite().all()
+
+
+def test_pixels_are_held_out_only_where_they_tell_when_to_stop() -> None:
+    noisy = torch.rand((1, 1, 26, 30), generator=seeds.generator(0))
+    shares = {stop: Rnn(SMALL).settle(noisy, Options(stop=stop)).held_out for stop in ("none", "sigma:25", "auto")}
+    assert shares == {"none": 0, "sigma:25": 0, "auto": 0.05}
+    with torch.enable_grad():
+        assert next(Rnn(SMALL).fit(noisy, Options(stop="none"))).held_out is None
+        assert next(Rnn(SMALL).fit(noisy, Options(stop="held-out"))).held_out is not None
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 90), (25, 24), (33, 40)])
@@ -88,6 +113,7 @@ def broken(**changes: Any) -> Callable[[], object]:
     [
         lambda: Rnn(Config(features=0)), broken(epsilon=1.5), broken(carry=-0.1), broken(unroll=0), broken(rate=0.0),
         broken(average=1.0), broken(padding="mirror"), broken(held_out=-0.1), broken(optimiser="sgd"),
+        broken(smooth=-0.1),
     ],
 )  # fmt: skip
 def test_what_cannot_be(build: Callable[[], object]) -> None:
