@@ -87,3 +87,20 @@ def test_the_package_is_light_until_it_is_asked() -> None:
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
     with pytest.raises(AttributeError, match="no attribute 'denoize'"):
         denoise_cli.denoize  # noqa: B018
+
+
+@pytest.mark.usefixtures("shelved")
+def test_salt_and_pepper_is_removed_before_the_noise_beside_it(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    noisy = (draw.normal(120, 25, (64, 64, 3))).round().clip(1, 254).astype(np.uint8)
+    chance = draw.random((64, 64))
+    noisy[chance < 0.05], noisy[chance > 0.95] = 0, 255
+    array = noisy / np.float32(255)
+    wishes = {"iters": 2, **CPU}
+    both = denoise_cli.denoise(array, **wishes)
+    alone = denoise_cli.denoise(array, "dt.sp", **wishes)
+    assert both == pytest.approx(denoise_cli.denoise(alone, "dt.gaussian", **wishes), abs=1e-6)
+    part = denoise_cli.denoise(array, crop=(10, 20, 30, 16), **wishes)
+    assert part == pytest.approx(both[20:36, 10:40], abs=1e-5)
+    Pillow.fromarray(noisy).save(tmp_path / "a.png")
+    assert main(["run", str(tmp_path / "a.png"), "--iters", "1,2", "--dry-run"]) == 0

@@ -1,7 +1,7 @@
 """Which of the shipped weights suit an image, by a look at its noise."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -26,7 +26,7 @@ _LOOKED_AT, _BANDS = 1 << 22, 16  # pixels of an image that are looked at, in so
 GLANCE = 1 << 20  # pixels that are looked at where nothing depends on it
 _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
 _LEAST_TOLD = 10 / 255  # sigma below which its error weighs: a fine texture passes for noise, black hides it
-_LEAST_BESIDE = 4 / 255  # sigma from which noise beside impulses is worth removing
+_LEAST_BESIDE = 8 / 255  # sigma from which noise beside impulses is worth removing; fine textures read up to 7
 _LEAST_CORRELATED = 2.5 / 255  # sigma below which noise that is not white may be that of a clean picture, compressed
 _LEAST_COARSE = 6.5  # times as much noise in coarse detail as in the finest: demosaicing leaves 8 to 20, textures less
 
@@ -53,7 +53,12 @@ class Look:
     @property
     def grainy_beside(self) -> bool:
         """Whether there is other noise beside the impulses, worth removing too."""
-        return self.suits == IMPULSES and self.sigma > _LEAST_BESIDE
+        return self.suits == IMPULSES and self.fine > _LEAST_BESIDE
+
+    @property
+    def beside(self) -> "Look":
+        """What is left once the impulses are gone."""
+        return replace(self, impulse_share=0.0)
 
     @property
     def demosaiced(self) -> bool:
@@ -73,7 +78,8 @@ class Look:
 
     def __str__(self) -> str:
         if self.suits == IMPULSES:
-            return f"{100 * self.impulse_share:.1f} % salt and pepper"
+            grain = f" and sigma {255 * self.fine:.1f}" if self.grainy_beside else ""
+            return f"{100 * self.impulse_share:.1f} % salt and pepper{grain}"
         return f"sigma {255 * self.sigma:.1f}"
 
 

@@ -121,8 +121,8 @@ class Worker:
         told = record(result) | {"output": [self._store.place(path) for path in result.outputs], "worker": self._name}
         choice = result.choice
         if choice is not None:  # the net stays here
-            engine = replace(choice.engine, denoiser=cast(Any, None), asked=type(choice.engine.asked)(), notice=quietly)
-            choice = replace(choice, engine=engine)
+            bare = {"denoiser": cast(Any, None), "asked": type(choice.engine.asked)(), "notice": quietly, "first": None}
+            choice = replace(choice, engine=replace(choice.engine, **bare))
         return Outcome(replace(result, job=job, choice=choice), told)
 
 

@@ -1,7 +1,7 @@
 """What denoising an image will take, before it is done."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -29,7 +29,7 @@ class Plan:
 
 
 def plan_of(engine: Engine, image: Image) -> Plan:
-    """The plan for ``image``; it runs the denoiser on a small piece, to take its time."""
+    """The plan for ``image``; it runs the denoiser on a small piece, to take its time. Tiles are those of the last."""
     asked = engine.asked
     height, width = (image.height, image.width) if asked.box is None else (asked.box.height, asked.box.width)
     noisy = to_channels(torch.from_numpy(image.samples)[None].to(engine.device), engine.denoiser.channels)
@@ -41,7 +41,7 @@ def plan_of(engine: Engine, image: Image) -> Plan:
     tiling = tiling_of(engine, work, height, width)
     need = tiles.working_memory(height, width, work, tiling, engine.device)
     ways = len(TURNS) if asked.every_turn else 1
-    return Plan(
+    plan = Plan(
         height,
         width,
         tiling,
@@ -50,6 +50,11 @@ def plan_of(engine: Engine, image: Image) -> Plan:
         None if need is None else (memory() or 0) + need + 4 * noisy[0, :, 0, 0].numel() * height * width,
         ways * _seconds(work, noisy[..., : _TRIED[0], : _TRIED[1]]) * height * width,
     )
+    if engine.first is None:
+        return plan
+    before = plan_of(engine.first, image)
+    most = None if plan.memory is None or before.memory is None else max(plan.memory, before.memory)
+    return replace(plan, memory=most, seconds=before.seconds + plan.seconds)
 
 
 def _seconds(work: tiles.Work, piece: torch.Tensor) -> float:

@@ -53,6 +53,7 @@ class Engine:
     asked: Asked = Asked()
     most_memory: int | None = None  # bytes that the process may take; None: what there is
     notice: Callable[[str], None] = lambda _: None  # is told what the user should know meanwhile
+    first: "Engine | None" = None  # denoises the image before, of other noise; its last estimate is taken
 
 
 def ready(engine: Engine) -> Engine:
@@ -77,6 +78,8 @@ def answer(engine: Engine, image: Image) -> Answer:
     ``InputError`` where a map of noise levels has another size, or the part leaves the image.
     """
     asked = engine.asked
+    if engine.first is not None:
+        image = answer(engine.first, image).images[-1]
     if asked.sigma_map is not None:
         check_size(asked.sigma_map, image)
     noisy = _on_device(engine, [image])
@@ -109,7 +112,7 @@ def go_together(engine: Engine, one: Image, other: Image) -> bool:
     """Whether ``answer_all`` may do both images at once."""
     asked = engine.asked
     alone = asked.until_converged or asked.sigma_map is not None or asked.box is not None
-    if alone or engine.tile is not None or engine.most_memory is not None:
+    if alone or engine.tile is not None or engine.most_memory is not None or engine.first is not None:
         return False
     return one.samples.shape == other.samples.shape and one.samples.dtype == other.samples.dtype
 

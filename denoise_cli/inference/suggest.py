@@ -3,7 +3,6 @@
 import shlex
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import PurePath
 
 from denoise_cli import shelf
 from denoise_cli.errors import WeightsError
@@ -17,18 +16,14 @@ _OTHERS = 2  # weights to be compared with those that are chosen
 def suggest(seen: Look, name: str, channels: int, entries: Sequence[shelf.Entry]) -> str | None:
     """A command line that denoises the file ``name``; ``None`` where it needs none.
 
-    Salt and pepper and other noise are removed one after the other, where there are no weights for both. Where there
-    are none for noise that is not white, non-local means are told its level.
+    With no model `run` removes salt and pepper and other noise one after the other. Where there are no weights for
+    noise that is not white, non-local means are told its level.
     """
     there = {kind for entry in entries for kind in entry.kinds}
+    if seen.grainy_beside and MIXED not in there and {IMPULSES, GAUSSIAN} <= there:
+        return f"denoise run {_quoted(name)}"
     if seen.suits == IMPULSES:
-        first = _run(name, _weights(seen, channels, entries, "impulse"))
-        if not seen.grainy_beside or MIXED in there:
-            return first
-        path = PurePath(name)
-        between = str(path.with_name(f"{path.stem}-without-impulses.png")) if name != "-" else "without-impulses.png"
-        grain = Look(0.0, seen.sigma, white=seen.white)
-        return f"{first} -o {_quoted(between)} && {suggest(grain, between, channels, entries)}"
+        return _run(name, _weights(seen, channels, entries, "impulse"))
     if seen.sigma <= _CLEAN:
         return None
     if seen.white or CAMERA in there:

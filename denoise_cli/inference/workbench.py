@@ -1,6 +1,7 @@
 """The engine for each image: the weights that suit its noise, each file loaded once, when it is first needed."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.image import Image
-from denoise_cli.inference.choose import GLANCE, Look, choose, look
+from denoise_cli.inference.choose import GLANCE, MIXED, Look, choose, look
 from denoise_cli.inference.load import load_net, without_weights
 from denoise_cli.inference.route import Guess, Router
 from denoise_cli.inference.run import Asked, Engine, ready
@@ -48,13 +49,8 @@ class Choice:
 
     def told(self) -> "Choice":
         """The same for this image alone: a noise level that the engine would measure is told, where it was seen."""
-        options, seen = self.engine.options, self.seen
-        if seen is None or not seen.whole or getattr(options, "sigma", 0.0) is not None:
-            return self
-        known = replace(options, sigma=min(1.0, seen.fine))
-        if seen.white and getattr(options, "shot", 0.0) is None:
-            known = replace(options, sigma=seen.read, shot=seen.shot)
-        return replace(self, engine=replace(self.engine, options=known))
+        seen = self.seen
+        return self if seen is None or not seen.whole else replace(self, engine=_told(self.engine, seen))
 
 
 class Workbench:
@@ -105,7 +101,20 @@ class Workbench:
         assert seen is not None
         entry = choose(seen, image.channels, self._able)
         name = self._outer + entry.name
-        return Choice(self._engine(name), name, seen, entry.sha256)
+        chosen = Choice(self._engine(name), name, seen, entry.sha256)
+        if seen.grainy_beside and MIXED not in entry.kinds and not self._outer:
+            with suppress(WeightsError):  # where nothing suits the rest, the impulses alone are removed
+                return self._followed(chosen, choose(seen.beside, image.channels, self._able))
+        return chosen
+
+    def _followed(self, chosen: Choice, entry: shelf.Entry) -> Choice:
+        """What removes the impulses, followed by what removes the noise that was seen beside them."""
+        assert chosen.seen is not None
+        asked, counts = chosen.engine.asked, chosen.engine.counts
+        first = replace(chosen.engine, asked=replace(asked, box=None), counts=None if counts is None else counts[-1:])
+        engine = replace(_told(self._engine(entry.name), chosen.seen), first=first)
+        digest = f"{chosen.digest}+{entry.sha256}"
+        return replace(chosen, engine=engine, name=f"{chosen.name}, then {entry.name}", digest=digest)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -184,6 +193,17 @@ class Workbench:
         if wish.asked.sigma_map is not None and not card.takes_map:
             return "takes no map of noise levels"
         return ""
+
+
+def _told(engine: Engine, seen: Look) -> Engine:
+    """The engine, which is told the noise that was seen where it would measure it."""
+    options = engine.options
+    if getattr(options, "sigma", 0.0) is not None:
+        return engine
+    known = replace(options, sigma=min(1.0, seen.fine))
+    if seen.white and getattr(options, "shot", 0.0) is None:
+        known = replace(options, sigma=seen.read, shot=seen.shot)
+    return replace(engine, options=known)
 
 
 def _iterates(card: Method) -> bool:

@@ -125,7 +125,7 @@ def test_particular_noise_takes_weights_for_it_where_there_are_any() -> None:
     photo = entry("dt.photo", "jpeg, mixed", 3, "0.5*gaussian:0..75 + 0.5*jpeg:10..90")
     plain = [entry("a.1", GAUSSIAN, 3), entry("c.1", IMPULSES, 3)]
     grain, blocks = Look(0.0, 0.1), Look(0.0, 0.1, jpeg_blocks=True)
-    speckled, salt = Look(0.1, 0.1), Look(0.1, 0.001)
+    speckled, salt = Look(0.1, 0.1, fine=0.1), Look(0.1, 0.001)
     assert [choose(seen, 3, [*plain, photo]).name for seen in (grain, blocks, speckled, salt)] == [
         "a.1", "dt.photo", "dt.photo", "c.1",
     ]  # fmt: skip
@@ -141,3 +141,11 @@ def test_a_mixture_learnt_the_strongest_of_its_gaussian_noises() -> None:
     weak = entry("a.1", GAUSSIAN, 3, "gaussian:0..55")
     photo = entry("b.1", GAUSSIAN, 3, "0.5*gaussian:0..75 + 0.5*sp:0..0.5")
     assert [choose(Look(0.0, sigma / 255), 3, [weak, photo]).name for sigma in (25, 60)] == ["a.1", "b.1"]
+
+
+def test_what_is_left_beside_impulses() -> None:
+    speckled = Look(0.1, 0.1, fine=0.1, shot=0.05, read=0.09)
+    assert speckled.grainy_beside and speckled.beside.suits == GAUSSIAN and speckled.beside.sigma == 0.1
+    assert str(speckled) == "10.0 % salt and pepper and sigma 25.5"
+    assert not Look(0.1, 7 / 255, fine=7 / 255).grainy_beside, "a fine texture"
+    assert not Look(0.0, 0.1, fine=0.1).grainy_beside
