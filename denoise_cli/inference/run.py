@@ -20,6 +20,7 @@ from denoise_cli.shapes import from_channels, to_channels, to_unit
 _LARGE = 1 << 22  # pixels of an image whose decoding leaves much memory behind
 _APART = 0.1  # from mean and median of the noisy image, where one value everywhere is no picture of it
 _SPARSE = 64  # pixels between those that are looked at first
+_FEW = 64  # pixels of an image, below which one value may well be all there is
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,7 @@ def answer(engine: Engine, image: Image) -> Answer:
 
     A result with values that are not finite, or all the same, is computed again in float32; out of memory halves the
     tiles and tries again. Raises ``DeviceError`` where even small tiles do not fit, ``WeightsError`` where float32 is
-    no better, and
-    ``InputError`` where a map of noise levels has another size, or the part leaves the image.
+    no better, and ``InputError`` where a map of noise levels has another size, or the part leaves the image.
     """
     asked = engine.asked
     if engine.first is not None:
@@ -190,7 +190,7 @@ def _denoise(engine: Engine, noisy: Tensor, options: Any) -> tuple[list[Tensor],
 def _is_blank(estimate: Tensor, noisy: Tensor) -> bool:
     """Whether an estimate (C, H, W) has one value everywhere, which a flat image with noise on it may, but not this."""
     few = estimate[:, ::_SPARSE, ::_SPARSE]
-    if (few != few[:, :1, :1]).any() or (estimate != estimate[:, :1, :1]).any():
+    if noisy[0].numel() < _FEW or (few != few[:, :1, :1]).any() or (estimate != estimate[:, :1, :1]).any():
         return False
     value, seen = estimate[:, 0, 0], to_unit(noisy).flatten(1)
     apart = torch.minimum((seen.mean(dim=1) - value).abs(), (seen.median(dim=1).values - value).abs())
