@@ -30,6 +30,7 @@ def sheet(
     clean: Annotated[Path | None, typer.Option(help="The clean image: its PSNR is written beneath each.")] = None,
     columns: Annotated[int | None, typer.Option(help="Images a row; by default all in one.", min=1)] = None,
     zoom: Annotated[int, typer.Option(help="Show every pixel so many times each way.", min=1, max=16)] = 1,
+    max_pixels: flags.MaxPixels = None,
     force: flags.Force = False,
 ) -> None:
     """Put versions of an image side by side.
@@ -38,16 +39,17 @@ def sheet(
     """
     from denoise_cli.errors import OutputError, UsageError
     from denoise_cli.figures.sheet import contact_sheet
-    from denoise_cli.image import read, write
+    from denoise_cli.image import MAX_PIXELS, read, write
 
     words = captions.split(",") if captions is not None else [path.stem for path in images]
     if len(words) != len(images):
         raise UsageError(f"{len(words)} captions for {len(images)} images.", "Give one for each, separated by commas.")
     if output.resolve() in [path.resolve() for path in (*images, *([clean] if clean else []))]:
         raise OutputError(f"The input {str(output)!r} would be overwritten by the sheet.", "Give -o another name.")
-    loaded = [read(path) for path in images]
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+    loaded = [read(path, limit) for path in images]
     if clean is not None:
-        reference = read(clean)
+        reference = read(clean, limit)
         words = [_with_psnr(word, image, reference) for word, image in zip(words, loaded, strict=True)]
     write(contact_sheet(loaded, words, columns or len(loaded), zoom), output, force=force)
     screen.emit(str(output))

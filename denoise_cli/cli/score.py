@@ -42,6 +42,7 @@ def score(
     min_psnr: Annotated[
         float | None, typer.Option(help="Exit with 8 where the mean PSNR (in dB) is below; a gate for CI.")
     ] = None,
+    max_pixels: flags.MaxPixels = None,
     force: flags.Force = False,
     quiet: flags.Quiet = False,
 ) -> None:
@@ -70,10 +71,11 @@ def score(
     pairs = pair_up(outputs, clean)
     noisy_pairs = pair_up(noisy, clean) if noisy else None
 
+    from denoise_cli.image import MAX_PIXELS
     from denoise_cli.scoring.rows import rows
 
     found = []
-    steps = rows(pairs, names, crop, noisy_pairs)
+    steps = rows(pairs, names, crop, noisy_pairs, MAX_PIXELS if max_pixels is None else max_pixels)
     for row in steps if as_json else _watched(steps, len(pairs.matched)):
         found.append(row)
         if as_json:

@@ -34,17 +34,21 @@ class Row:
 
 
 def rows(
-    pairs: Pairs, names: Sequence[str], region: Region | None = None, noisy_pairs: Pairs | None = None
+    pairs: Pairs,
+    names: Sequence[str],
+    region: Region | None = None,
+    noisy_pairs: Pairs | None = None,
+    max_pixels: int = image.MAX_PIXELS,
 ) -> Iterator[Row]:
     """Yield a row for each pair, then one for each image without a partner.
 
     ``names`` are metrics; ``noisy_pairs`` pairs the noisy images with the same clean ones. Never raises for one bad
-    image: its row has a problem.
+    image, such as one of more than ``max_pixels``: its row has a problem.
     """
     functions = {name: metrics.find(name) for name in names}
     noisy_of = {match.clean: match.output for match in noisy_pairs.matched} if noisy_pairs else None
     for match in pairs.matched:
-        yield _row(match, functions, region, noisy_of)
+        yield _row(match, functions, region, noisy_of, max_pixels)
     for path in pairs.only_outputs:
         yield Row(str(path), problem="has no clean image")
     for path in pairs.only_clean:
@@ -98,10 +102,11 @@ def _row(
     functions: Mapping[str, Callable[[Tensor, Tensor], Tensor]],
     region: Region | None,
     noisy_of: Mapping[Path, Path] | None,
+    max_pixels: int,
 ) -> Row:
     try:
-        clean = image.read(match.clean)
-        scores, notes = scores_of(image.read(match.output), clean, functions, region)
+        clean = image.read(match.clean, max_pixels)
+        scores, notes = scores_of(image.read(match.output, max_pixels), clean, functions, region)
     except DenoiseError as error:
         return Row(match.name, problem=error.what, failure=type(error))
     notes += clean.source.warnings
@@ -110,7 +115,7 @@ def _row(
     if match.clean not in noisy_of:
         return Row(match.name, scores, problem="has no noisy image", notes=notes)
     try:
-        noisy_scores, _ = scores_of(image.read(noisy_of[match.clean]), clean, functions, region)
+        noisy_scores, _ = scores_of(image.read(noisy_of[match.clean], max_pixels), clean, functions, region)
     except DenoiseError as error:
         return Row(match.name, scores, problem=f"noisy image: {error.what}", notes=notes)
     return Row(match.name, scores, noisy_scores, notes=notes)

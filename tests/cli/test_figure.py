@@ -19,6 +19,7 @@ def test_a_sheet_with_scores(here: Path, draw: Draw, capsys: Caught) -> None:
     assert capsys.readouterr().out == "sheet.png\n" and (here / "sheet.png").exists()
     assert main(["figure", "sheet", "a.png", "clean.png", "--captions", "one", "-o", "x.png"]) == 2
     assert main(["figure", "sheet", "a.png", "clean.png", "-o", "sheet.png"]) == 4
+    assert main(["figure", "sheet", "a.png", "-o", "y.png", "--max-pixels", "100"]) == 3
 
 
 @pytest.mark.parametrize("output", ["a.png", "./a.png", "link.png", "clean.png"])

@@ -173,6 +173,9 @@ def test_where_nothing_can_be_scored_the_first_error_counts(here: Path, capsys: 
     assert main(["score", "bad", "clean", "--min-psnr", "30"]) == 3
     assert "No image could be scored:\n  " in capsys.readouterr().err
     assert main(["score", "bad/x.png", "clean/a.png", "--json"]) == 3
+    assert main(["score", "out/a.png", "clean/a.png", "--max-pixels", "100"]) == 3
+    assert "more than the limit of 100" in capsys.readouterr().err
+    assert main(["score", "out/a.png", "clean/a.png", "--max-pixels", "480"]) == 0
 
 
 def test_a_folder_without_images_and_wrong_words(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
