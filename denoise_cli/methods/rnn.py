@@ -182,7 +182,7 @@ class _Fit:
 def _widen(net: nn.Module) -> None:
     """Weights of the variance 1 / inputs instead of a third of it, so that layers keep that of what comes in.
 
-    LeCun, Bottou, Orr, Mueller, "Efficient BackProp", 1998. An image with a border is then learned in half the steps.
+    LeCun, Bottou, Orr, Mueller, "Efficient BackProp", 1998.
     """
     with torch.no_grad():
         for weight in net.parameters():
