@@ -64,12 +64,12 @@ def test_a_run_leaves_weights_a_log_and_a_curve(capsys: pytest.CaptureFixture[st
     assert loaded.provenance["data"] == ["photos"]
 
 
-@pytest.mark.usefixtures("here")
 def test_help_shows_how_a_mixture_is_written(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--help"]) == 0
     assert "0.6*gaussian:0..55 +" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("here")
 def test_the_folder_has_a_name_by_itself_and_quiet_is_silent(capsys: pytest.CaptureFixture[str]) -> None:
     assert _train("--steps", "1", "-q") == 0
     out, err = capsys.readouterr()
