@@ -53,7 +53,7 @@ def measure(model: str, count: int, side: int) -> Share:
             colours = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
             noisy = (colours + draw.normal(0, _SIGMA, colours.shape)).round().clip(0, 255)
             cv2.imwrite(str(source / f"{index:06d}.png"), noisy)
-        ran = process.denoise("run", str(source), "-o", str(Path(folder, "out")), "-m", model, "-q")
+        ran = process.denoise("run", str(source), "-o", str(Path(folder, "out")), "-m", model, "--device", "cpu", "-q")
         images = [read(path) for path in sorted(source.iterdir())]
     engine = bench.choose(images[0]).engine
     at_once = max(1, min(TOGETHER, TOGETHER_PIXELS // side**2))
@@ -69,7 +69,8 @@ def table(shares: Sequence[Share]) -> str:
     """The runs as a Markdown table."""
     lines = ["| model | images | run, s | net, s | in the net |", "| --- | ---: | ---: | ---: | ---: |"]
     lines += [
-        f"| {one.model} | {one.images} of {one.side}x{one.side} | {one.run:.1f} | {one.net:.1f} | {one.share:.0%} |"
+        f"| {one.model} | {one.images} of {one.side}x{one.side} | {one.run:.1f} | {one.net:.1f} "
+        f"| {100 * one.share:.0f} % |"
         for one in shares
     ]
-    return "\n".join(lines).replace("%", " %")
+    return "\n".join(lines)

@@ -31,7 +31,7 @@ def weights(
     write: Annotated[bool, typer.Option("--write", help="Put what is measured into the index.")] = False,
     markdown: Annotated[bool, typer.Option("--table", help="Only print what the index quotes, as Markdown.")] = False,
     device: flags.Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: flags.Precision = "auto",
     quiet: flags.Quiet = False,
 ) -> None:
     """Score the shipped weights; fails where the index quotes another figure.
@@ -86,7 +86,7 @@ def paper(
         Path | None, typer.Option("--output", "-o", help="Write the page here; by default to stdout.")
     ] = None,
     device: flags.Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: flags.Precision = "auto",
     quiet: flags.Quiet = False,
 ) -> None:
     """Make a paper's tables again: train its nets, score them, and write the page with the paper's figures beside.
@@ -193,7 +193,7 @@ def padding(
         Path | None, typer.Option("--output", "-o", help="Write the page here, anew after each fit.")
     ] = None,
     device: flags.Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: flags.Precision = "auto",
     quiet: flags.Quiet = False,
 ) -> None:
     """Fit the recurrent autoencoder with and without borders: Table II of the padding paper.

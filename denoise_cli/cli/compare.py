@@ -58,7 +58,7 @@ def compare(
     ] = None,
     max_pixels: flags.MaxPixels = None,
     device: flags.Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: flags.Precision = "auto",
     force: flags.Force = False,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,

@@ -48,7 +48,6 @@ Clean = Annotated[Path | None, typer.Option(help="The clean image, for the PSNR 
 Curve = Annotated[Path | None, typer.Option(help="A figure of loss and PSNR over the steps (PNG).")]
 SaveEvery = Annotated[int | None, typer.Option("--save-every", min=1, help="Save the estimate every so many steps.")]
 Preview = Annotated[Path | None, typer.Option(help="A contact sheet of the estimates on the way (PNG).")]
-Precision = Annotated[str, typer.Option(help="auto, float32 or bfloat16.")]
 
 _SHOWN = (10, 25, 50, 100, 200, 400, 800, 1600, 3200)  # steps on the contact sheet, besides the last and the best
 _COLUMNS = 4  # of the contact sheet

@@ -34,7 +34,7 @@ def fit_rnn(
     preview: fit.Preview = None,
     max_pixels: flags.MaxPixels = None,
     device: flags.Device = "auto",
-    precision: fit.Precision = "auto",
+    precision: flags.Precision = "auto",
     force: flags.Force = False,
     as_json: flags.Json = False,
     quiet: flags.Quiet = False,

@@ -22,6 +22,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", callback=_tell, help="
 Device = Annotated[
     str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps. Only auto falls back to the CPU.")
 ]
+Precision = Annotated[str, typer.Option("--precision", help="auto, float32 or bfloat16.")]
 Settings = Annotated[
     list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Any other knob of the model, repeatable.")
 ]

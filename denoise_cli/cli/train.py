@@ -66,7 +66,7 @@ def train(
         str | None, typer.Option("--time-limit", help="Stop after 90s, 9m, 1.5h; the same command goes on.")
     ] = None,
     device: flags.Device = "auto",
-    precision: Annotated[str, typer.Option(help="auto, float32 or bfloat16.")] = "auto",
+    precision: flags.Precision = "auto",
     micro_batch: Annotated[
         int | None,
         typer.Option("--micro-batch", min=1, help="Patches that go through the net at once, if all are too many."),

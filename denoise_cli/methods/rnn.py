@@ -151,7 +151,7 @@ class _Fit:
             memory.ensure(net, self._noise[..., : 2 * LEAST, : 2 * LEAST], (height, width), "Take --set features=4")
         self._optimiser = _optimiser(net, options)
         self._mean = RunningMean(options.average)
-        self._variation = options.smooth * known_sigma(None, noisy, "rnn")
+        self._variation = options.smooth * known_sigma(None, noisy, "rnn") if options.smooth else 0.0
 
     def step(self) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """One step of the optimiser: the misfit (1,), the output, the estimate, and its held-out misfit (1,)."""

@@ -188,16 +188,17 @@ def _weakest(blocks: _Blocks, inside: Tensor | None = None) -> float:
 
     Of all blocks, or of those at the places ``inside``.
     """
-    energy = blocks.low / blocks.kept
-    ranked = energy.argsort() if inside is None else inside[energy[inside].argsort()]
+    low, kept = (part if inside is None else part[inside] for part in (blocks.low, blocks.kept))
+    order = (low / kept).argsort()
+    ranked = order if inside is None else inside[order]
     counts = [max(blocks.fewest, int(fraction * len(ranked))) for fraction in _FRACTIONS]
     chosen = ranked[: counts[-1]]
     kept = blocks.kept[chosen]
-    rows = torch.column_stack((energy[chosen], blocks.tie[chosen], blocks.high[chosen] / kept[:, None]))
+    rows = torch.column_stack((blocks.low[chosen] / kept, blocks.tie[chosen], blocks.high[chosen] / kept[:, None]))
     level = error = math.inf
     for count in counts:
-        low, tie, *high = rows[:count].mean(dim=0).tolist()
-        found = max(0.0, (median_low(high) - tie * low) / (1 - tie))
+        weak, tie, *high = rows[:count].mean(dim=0).tolist()
+        found = max(0.0, (median_low(high) - tie * weak) / (1 - tie))
         if found - level > _CREST * error:
             break
         independent = max(1.0, 4 * min(count, len(ranked)) / max(4.0, blocks.overlap)) * len(high)
