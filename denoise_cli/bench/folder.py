@@ -51,7 +51,7 @@ def measure(model: str, count: int, side: int) -> Share:
         for index in range(count):
             coarse = draw.integers(30, 220, (_COARSE, _COARSE, 3), dtype=np.uint8)
             colours = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
-            noisy = (colours + draw.normal(0, _SIGMA, colours.shape)).round().clip(0, 255)
+            noisy = (colours + draw.normal(0, _SIGMA, colours.shape)).round().clip(0, 255).astype(np.uint8)
             cv2.imwrite(str(source / f"{index:06d}.png"), noisy)
         ran = process.denoise("run", str(source), "-o", str(Path(folder, "out")), "-m", model, "--device", "cpu", "-q")
         images = [read(path) for path in sorted(source.iterdir())]
