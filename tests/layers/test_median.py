@@ -23,6 +23,34 @@ def test_equals_scipy(side: int, at_once: int, monkeypatch: pytest.MonkeyPatch) 
     assert torch.equal(MedianLayer(side)(image), torch.from_numpy(oracle))
 
 
+@pytest.mark.parametrize("side", [3, 5])
+def test_under_autocast_it_is_the_rounded_median_with_the_same_gradient(side: int) -> None:
+    generator = torch.Generator().manual_seed(side)
+    image = torch.randn((2, 3, 23, 19), generator=generator).contiguous(memory_format=torch.channels_last)
+    weights = torch.randn((2, 3, 23, 19), generator=generator)
+    rounded = image.to(torch.bfloat16).double().requires_grad_()  # double takes the exchanges
+    medians = MedianLayer(side)(rounded)
+    (medians * weights).sum().backward()
+    image.requires_grad_()
+    with torch.autocast("cpu", torch.bfloat16):
+        answers = MedianLayer(side)(image)
+    (answers * weights).sum().backward()
+    assert answers.dtype == torch.bfloat16 and torch.equal(answers.double(), medians)
+    assert image.grad is not None and rounded.grad is not None
+    # equal values: either pixel may get it
+    torch.testing.assert_close(image.grad.sum((2, 3)).double(), rounded.grad.sum((2, 3)), rtol=2e-2, atol=5e-2)
+    alone = (rounded.detach().flatten(2).unsqueeze(-1) == rounded.detach().flatten(2).unsqueeze(-2)).sum(-1) == 1
+    alone = alone.view_as(rounded)
+    torch.testing.assert_close(image.grad[alone].double(), rounded.grad[alone], rtol=2e-2, atol=5e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_not_finite_is_not_hidden(dtype: torch.dtype) -> None:
+    image = torch.rand((1, 1, 9, 9), generator=torch.Generator().manual_seed(0)).to(dtype)
+    image[..., 4, 4] = torch.nan
+    assert MedianLayer(3)(image)[..., 3:6, 3:6].isnan().all()
+
+
 def test_the_gradient_is_that_of_the_chosen_pixel() -> None:
     image = torch.rand((2, 2, 6, 7), dtype=torch.float64, generator=torch.Generator().manual_seed(0)).requires_grad_()
     assert torch.autograd.gradcheck(MedianLayer(3), (image,))
