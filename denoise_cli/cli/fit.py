@@ -141,7 +141,7 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     if existing and not job.force:
         raise ExistsError(f"{existing[0][1]} exists already.", AGAIN)
     answers = [] if to_stdout else [layout.paths(item)[0] for item in items]
-    job.watch.check(items, answers, options.iters, force=job.force)
+    job.watch.check(items, answers, _most_steps(options), force=job.force)
     if found.earlier:
         screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
     stdin = streams.read_stdin() if any(item.path is None for item in items) else b""
@@ -157,7 +157,7 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
                 image = decode(stdin, "-", limit) if item.path is None else read(item.path, limit)
                 for warning in image.source.warnings:
                     screen.say(warning)
-                screen.say(f"{item.name}: {image.width}x{image.height}, at most {options.iters} steps")
+                screen.say(f"{item.name}: {image.width}x{image.height}, at most {_most_steps(options)} steps")
                 with torch.autocast(where.type, dtype, enabled=dtype != torch.float32):
                     view = _View(card.name, item, answers[index] if answers else None, job, image, where)
                     last = view.follow(fitter, options, seconds, interrupted)
@@ -173,6 +173,12 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
             if interrupted:
                 raise typer.Exit(interrupted[0])
     failures.conclude()
+
+
+def _most_steps(options: Any) -> int:
+    """Of a fit and, where it stops by itself, of a second one."""
+    steps: int = options.iters
+    return 2 * steps if options.stop == "auto" else steps
 
 
 class _View:
@@ -204,7 +210,7 @@ class _View:
     def follow(self, fitter: "Fitter", options: Any, seconds: float, interrupted: list[int]) -> "Standing":
         """Run the fit to its end, with a bar; the last standing."""
         last: Standing | None = None
-        with screen.progress("fitting", options.iters) as bar:
+        with screen.progress("fitting", _most_steps(options)) as bar:
             for last in self._standings(fitter, options, seconds, interrupted):
                 row = self._history.take(last)
                 if last.message:
@@ -237,8 +243,8 @@ class _View:
         if watch.preview is not None:
             from denoise_cli.figures.sheet import contact_sheet
 
-            best = next((row for row in rows if row.number == best_at), rows[-1])
-            pictures = [("noisy", self._image), *self._shown, (_caption("answer: ", best), answer)]
+            words = _caption("answer", self._history.score(last.best))
+            pictures = [("noisy", self._image), *self._shown, (words, answer)]
             captions, images = zip(*((words, picture) for words, picture in pictures), strict=True)
             zoom = -(-_WIDE // self._image.width)
             write(contact_sheet(images, captions, _COLUMNS, zoom), watch.preview, force=self._job.force)
@@ -285,7 +291,7 @@ class _View:
         if self._job.watch.preview is not None and row.number in _SHOWN:
             if self._shown and row.number == _SHOWN[0]:
                 self._shown.clear()  # the fit began again
-            self._shown.append((_caption("", row), self.as_image(standing.step.estimate)))
+            self._shown.append((_caption(f"step {row.number}", row.psnr), self.as_image(standing.step.estimate)))
 
 
 def _words(row: "Row", best_at: int, seconds: float) -> str:
@@ -300,5 +306,5 @@ def _words(row: "Row", best_at: int, seconds: float) -> str:
     return ", ".join(words)
 
 
-def _caption(before: str, row: "Row") -> str:
-    return f"{before}step {row.number}" + ("" if row.psnr is None else f", {row.psnr:.1f} dB")
+def _caption(words: str, score: float | None) -> str:
+    return words if score is None else f"{words}, {score:.1f} dB"

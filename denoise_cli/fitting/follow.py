@@ -39,8 +39,10 @@ def follow(
 
     ``halt`` is told the seconds since the start after each step; what it answers, if anything, is why the fit ends.
 
-    A fit that diverges begins again with a lower rate, up to five times. Raises ``UsageError`` for options that cannot
-    be, and ``DenoiseError`` where it diverges still, or an image has values that are not finite.
+    A fit that stops by pixels it held out, with ``auto``, is followed by a second one, of another seed and with every
+    pixel, each image for the steps that were best; the answer is the mean of the two. A fit that diverges begins again
+    with a lower rate, up to five times. Raises ``UsageError`` for options that cannot be, and ``DenoiseError`` where it
+    diverges still, or an image has values that are not finite.
     """
     _check(noisy, options)
     began, message = time.monotonic(), ""
@@ -54,12 +56,17 @@ def follow(
                 break
             kept.take(step)
             seconds = time.monotonic() - began
-            ended = kept.ended() or halt(seconds)
+            halted = halt(seconds)
+            ended = kept.ended() or halted
             if not ended and step.number >= options.iters:
                 ended = f"all {options.iters} steps are done"
             assert kept.best is not None and kept.best_at is not None
-            yield Standing(step, kept.best, kept.best_at, seconds, message, ended)
+            blind = bool(ended) and not halted and held_pixels_out(options, step)
+            standing = Standing(step, kept.best, kept.best_at, seconds, message, "" if blind else ended)
+            yield standing
             message = ""
+            if blind:
+                yield from _with_every_pixel(fitter, noisy, options, standing, lambda: halt(time.monotonic() - began))
             if ended:
                 return
         if not hasattr(options, "rate"):
@@ -69,6 +76,37 @@ def follow(
     raise DenoiseError(
         f"The fit diverged {_ATTEMPTS} times, at last with a rate of {was:.3g}.", "Choose a still lower --rate."
     )
+
+
+def held_pixels_out(options: Any, step: Step) -> bool:
+    """Whether the fit is to be done once more, because ``step`` tells of pixels that it never saw."""
+    return options.stop == "auto" and step.held_out is not None and hasattr(options, "held_out")
+
+
+def with_every_pixel(options: Any, best_at: Tensor) -> Any:
+    """``options`` of the second fit: another seed, nothing held out, and as many steps as were best."""
+    return replace(options, seed=options.seed + 1, held_out=0.0, stop="none", iters=int(best_at.max()))
+
+
+def _with_every_pixel(
+    fitter: Fitter, noisy: Tensor, options: Any, blind: Standing, halt: Callable[[], str]
+) -> Iterator[Standing]:
+    """The second fit, whose steps are counted on; until it is done the answer stays that of the ``blind`` one."""
+    began = time.monotonic()
+    again = with_every_pixel(options, blind.best_at)
+    best, message = blind.best, f"once more with every pixel, for {again.iters} steps"
+    first: Tensor | None = None
+    for step in _with_gradients(fitter, noisy, again):
+        first = step.loss if first is None else first
+        learned = (step.loss <= first) & step.estimate.isfinite().flatten(1).all(dim=1)
+        due = (blind.best_at == step.number) & learned
+        best = torch.where(due[:, None, None, None], (blind.best + step.estimate) / 2, best)
+        ended = halt() or ("stopped by itself" if step.number == again.iters else "")
+        counted = replace(step, number=blind.step.number + step.number)
+        yield Standing(counted, best, blind.best_at, blind.seconds + time.monotonic() - began, message, ended)
+        message = ""
+        if ended:
+            return
 
 
 def answer(fitter: Fitter, noisy: Tensor, options: Any) -> Tensor:

@@ -36,10 +36,14 @@ class History:
         step = standing.step
         if self.rows and step.number <= self.rows[-1].number:
             self.rows.clear()
-        score = None if self._clean is None else psnr(step.estimate.float(), self._clean).item()
         held_out = None if step.held_out is None else step.held_out[0].item()
+        score = self.score(step.estimate)
         self.rows.append(Row(step.number, step.loss[0].item(), held_out, score, standing.seconds))
         return self.rows[-1]
+
+    def score(self, estimate: Tensor) -> float | None:
+        """The PSNR of ``estimate`` (1, C, H, W), dB, where the clean image is known."""
+        return None if self._clean is None else psnr(estimate.float(), self._clean).item()
 
 
 def check_curve() -> None:
@@ -60,9 +64,9 @@ def draw(rows: list[Row], best_at: int, path: Path, *, force: bool) -> None:
     left = figure.add_subplot()
     steps = [row.number for row in rows]
     left.plot(steps, [row.loss for row in rows], color="tab:blue", linewidth=0.8, label="fitted pixels")
-    held_out = [row.held_out for row in rows if row.held_out is not None]
-    if len(held_out) == len(rows):
-        left.plot(steps, held_out, color="tab:green", linewidth=0.8, label="held-out pixels")
+    held_out = [(row.number, row.held_out) for row in rows if row.held_out is not None]
+    if held_out:
+        left.plot(*zip(*held_out, strict=True), color="tab:green", linewidth=0.8, label="held-out pixels")
     left.axvline(best_at, color="gray", linewidth=0.8, linestyle="--", label=f"answer: step {best_at}")
     positive = all(row.loss > 0 for row in rows)
     left.set(xlabel="step", ylabel="mean squared misfit", yscale="log" if positive else "linear")

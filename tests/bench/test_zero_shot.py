@@ -91,7 +91,7 @@ def test_the_variants_can_be(data: Path) -> None:
     subject = next(subjects(data, ("sp:0.3",), side=16, each=1))
     for variant in zero_shot.VARIANTS:
         tiny = replace(variant, config=variant.config | TINY, options=variant.options | {"iters": 2})
-        assert fit(subject, tiny, CPU).steps == 2
+        assert 2 <= fit(subject, tiny, CPU).steps <= 4  # twice, where pixels are held out
 
 
 def test_the_command_writes_the_page(

@@ -49,6 +49,23 @@ def test_what_is_to_be_seen(tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     assert "all 12 steps are done" in err
 
 
+def test_a_second_fit_is_seen_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noisy = picture(tmp_path / "noisy.png")
+    words = ["--clean", str(noisy), "--curve", str(tmp_path / "curve.png"), "--preview", str(tmp_path / "sheet.png")]
+    words += ["--save-every", "10", "--json", "-o", str(tmp_path / "out.png")]
+    assert main(["fit-dip", str(noisy), "--stop", "auto", "--iters", "12", *words, *TINY]) == 0
+    out, err = capsys.readouterr()
+    record = json.loads(out)
+    assert record["steps"] == 12 + record["best_step"] and record["ended"] == "stopped by itself"
+    assert f"once more with every pixel, for {record['best_step']} steps" in err
+    saved = {path.name for path in tmp_path.glob("out-step*")}
+    assert saved == {f"out-step{number}.png" for number in range(10, record["steps"] + 1, 10)}
+    assert main(["fit-dip", str(noisy), "--stop", "auto", "--iters", "12", *words, *TINY]) == 4
+    single = ["fit-dip", str(noisy), "--stop", "held-out", "--iters", "12", "-o", str(tmp_path / "one.png"), *TINY]
+    assert main(single) == 0
+    assert (tmp_path / "one.png").read_bytes() != (tmp_path / "out.png").read_bytes()
+
+
 def test_the_same_again(tmp_path: Path) -> None:
     noisy = picture(tmp_path / "noisy.png")
     for name in ("a.png", "b.png"):

@@ -21,6 +21,13 @@ class Options:
     rate: float = 0.02
 
 
+@dataclass(frozen=True)
+class Holding(Options):
+    """What a fitter has that can hold pixels out."""
+
+    held_out: float = 0.05
+
+
 class Passing:
     """Its step k is half gray, then ever more of the noisy image; the held-out misfit is least at ``turn``."""
 
@@ -53,7 +60,10 @@ class Passing:
                 output = output * torch.nan
             shown = output.detach()
             held_out = torch.full_like(loss, abs(number - self.turn)).detach()
-            yield Step(number, loss.detach(), shown, shown.clamp(0, 1), held_out)
+            if isinstance(options, Holding):
+                shown = shown + options.held_out
+            whole = isinstance(options, Holding) and not options.held_out
+            yield Step(number, loss.detach(), shown, shown.clamp(0, 1), None if whole else held_out)
 
 
 @pytest.fixture

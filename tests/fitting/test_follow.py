@@ -1,6 +1,8 @@
 """Which step a fit answers with, when it ends, and what it does where it diverges."""
 
+from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -8,9 +10,9 @@ from torch import Tensor
 
 from denoise_cli.errors import DenoiseError, UsageError
 from denoise_cli.fitting.follow import answer, answers, follow
-from denoise_cli.method import Fitter
+from denoise_cli.method import Fitter, Step
 
-from .conftest import Options, Passing
+from .conftest import Holding, Options, Passing
 
 
 def test_the_stand_in_is_a_fitter() -> None:
@@ -23,6 +25,47 @@ def test_it_answers_with_the_best_step_not_the_last(noisy: Tensor) -> None:
     assert last.best_at.tolist() == [40, 40] and last.step.number == 240 and last.ended == "stopped by itself"
     torch.testing.assert_close(last.best, standings[39].step.estimate)
     assert all(not standing.ended for standing in standings[:-1])
+
+
+def test_a_fit_that_held_pixels_out_is_followed_by_a_second_one_with_all_of_them(noisy: Tensor) -> None:
+    standings = list(follow(Passing(turn=40), noisy, Holding(rate=0.001)))
+    assert [standing.step.number for standing in standings] == list(range(1, 281))
+    assert standings[-1].best_at.tolist() == [40, 40]
+    assert [standing.ended for standing in standings if standing.ended] == ["stopped by itself"]
+    assert [item.message for item in standings if item.message] == ["once more with every pixel, for 40 steps"]
+    blind, last = standings[239], standings[-1]
+    assert torch.equal(standings[-2].best, blind.best)
+    whole = list(follow(Passing(), noisy, Holding(rate=0.001, seed=1, held_out=0.0, stop="none", iters=40)))[-1]
+    assert torch.equal(last.best, (blind.best + whole.best) / 2)
+
+
+def test_a_second_fit_that_comes_to_nothing_changes_nothing(noisy: Tensor) -> None:
+    class Spoiled(Passing):
+        def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
+            for step in super().fit(noisy, options):
+                spoiled = isinstance(options, Holding) and not options.held_out and step.number > 1
+                yield replace(step, estimate=step.estimate * torch.nan) if spoiled else step
+
+    standings = list(follow(Spoiled(turn=40), noisy, Holding(rate=0.001)))
+    assert len(standings) == 280 and torch.equal(standings[-1].best, standings[239].best)
+
+
+@pytest.mark.parametrize("changes", [{"stop": "held-out"}, {"stop": "none", "iters": 9}, {"held_out": 0.0, "iters": 9}])
+def test_no_other_fit_is_done_again(noisy: Tensor, changes: dict[str, Any]) -> None:
+    numbers = [item.step.number for item in follow(Passing(turn=3), noisy, Holding(rate=0.001, **changes))]
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_halting_the_second_fit_keeps_the_answer_of_the_first(noisy: Tensor) -> None:
+    calls: list[float] = []
+
+    def halt(seconds: float) -> str:
+        calls.append(seconds)
+        return "enough" if len(calls) == 250 else ""
+
+    standings = list(follow(Passing(turn=40), noisy, Holding(rate=0.001), halt))
+    assert standings[-1].ended == "enough" and standings[-1].step.number == 250
+    assert torch.equal(standings[-1].best, standings[239].best) and calls == sorted(calls)
 
 
 def test_it_answers_without_gradients_around_it(noisy: Tensor) -> None:
