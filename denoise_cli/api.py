@@ -108,7 +108,8 @@ def denoise(
     file = None if weights is None else fspath(weights)
     made = _bench if levels is None else _bench.__wrapped__  # a map is not worth being kept
     bench = made(model, file, counts, device, precision, tile, asked, tuple(sorted(knobs.items())))
-    (estimate,) = answer(bench.choose(noisy).told().engine, noisy).images
+    choice = bench.choose(noisy).told()
+    (estimate,) = answer(choice.engine, noisy, choice.sigma).images
     clean = blend(noisy if asked.box is None else noisy.cut(asked.box), estimate, strength)
     if isinstance(image, PillowImage):
         result = to_pillow(clean)

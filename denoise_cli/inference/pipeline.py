@@ -12,7 +12,7 @@ from denoise_cli.image import Image
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import Journal
 from denoise_cli.inference.looks import Looks, residual_gain
-from denoise_cli.inference.run import Answer, answer, answer_all, go_together
+from denoise_cli.inference.run import Answer, answer, answer_all, go_together, with_patterns
 from denoise_cli.inference.workbench import Choice, Workbench
 
 _PLAIN = Looks()
@@ -181,14 +181,16 @@ def _together(group: Sequence[tuple[Result, Loaded | None]]) -> list[list[Answer
         frames = [loaded.frames[0] for _, loaded in group if loaded is not None]
         choice = group[0][0].choice
         assert choice is not None
-        return [[found] for found in answer_all(choice.engine, frames)]
+        sigmas = [result.choice.sigma for result, _ in group if result.choice is not None]
+        found = zip(answer_all(choice.engine, frames), frames, sigmas, strict=True)
+        return [[with_patterns(*item)] for item in found]
     result, loaded = group[0]
     if loaded is None:
         return [[]]
     assert result.choice is not None
     engine, answers = result.choice.engine, list[Answer]()
     for frame in loaded.frames:
-        answers.append(answer(engine, frame))
+        answers.append(answer(engine, frame, result.choice.sigma))
         if engine.asked.until_converged:  # as many iterations for all frames
             engine = replace(engine, counts=answers[0].counts, asked=replace(engine.asked, until_converged=False))
     return [answers]

@@ -1,0 +1,87 @@
+"""Patterns that were taken for noise are given back; noise is not."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from denoise_cli import methods
+from denoise_cli.cli.app import main
+from denoise_cli.image import Box, Image, Source, read, write
+from denoise_cli.inference import patterns
+from denoise_cli.inference.patterns import keep_patterns
+from denoise_cli.inference.run import Asked, Engine, answer
+from denoise_cli.metrics.psnr import psnr
+
+SIGMA = 2 / 255
+
+
+def checked(height: int = 120, width: int = 90) -> Image:
+    """Gray, with a fine chequered field on its left; all with a little noise."""
+    rows, columns = np.mgrid[:height, :width]
+    field = np.where(columns < 40, 0.25 * ((rows + columns) % 2) - 0.125, 0.0)
+    noise = SIGMA * np.random.default_rng(0).standard_normal((3, height, width))
+    return Image((0.5 + field + noise).astype(np.float32), Source("x.png"))
+
+
+def flat(image: Image) -> Image:
+    return image.with_pixels(np.full_like(image.pixels, 0.5))
+
+
+def test_a_pattern_stays_and_noise_goes() -> None:
+    noisy = checked()
+    kept = keep_patterns(noisy, flat(noisy), SIGMA).pixels
+    assert np.array_equal(kept[..., :40], noisy.pixels[..., :40])
+    assert np.array_equal(kept[..., 60:], flat(noisy).pixels[..., 60:])
+
+
+@pytest.mark.parametrize("sigma", [2 / 255, 25 / 255])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_noise_is_no_pattern_even_where_it_is_stronger_than_was_measured(sigma: float, channels: int) -> None:
+    noise = 5 * sigma * np.random.default_rng(0).standard_normal((channels, 200, 200))
+    noisy = Image((0.5 + noise).astype(np.float32), Source("x.png"))
+    assert np.array_equal(keep_patterns(noisy, flat(noisy), sigma).pixels, flat(noisy).pixels)
+
+
+def test_a_pattern_as_weak_as_the_noise_goes() -> None:
+    noisy = checked()
+    assert np.array_equal(keep_patterns(noisy, flat(noisy), 0.06).pixels, flat(noisy).pixels)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 3)])
+def test_any_size(shape: tuple[int, int]) -> None:
+    noisy = checked(*shape)
+    assert keep_patterns(noisy, flat(noisy), SIGMA).pixels.shape == (3, *shape)
+
+
+def test_bands_of_rows_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = checked()
+    whole = keep_patterns(noisy, flat(noisy), SIGMA).pixels.copy()
+    monkeypatch.setattr(patterns, "_BAND", 7 * noisy.width)
+    assert keep_patterns(noisy, flat(noisy), SIGMA).pixels == pytest.approx(whole, abs=1e-6)
+
+
+@pytest.mark.parametrize("box", [Box(0, 0, 30, 30), Box(31, 50, 20, 9), Box(60, 100, 30, 20)])
+def test_a_part_is_as_in_the_whole(box: Box) -> None:
+    card, noisy = methods.find("median"), checked()
+    engine = Engine(card.make(card.config), card.options, torch.device("cpu"), torch.float32)
+    (whole,) = answer(engine, noisy, SIGMA).images
+    part = Engine(engine.denoiser, engine.options, engine.device, engine.dtype, asked=Asked(box=box))
+    (found,) = answer(part, noisy, SIGMA).images
+    assert found.pixels == pytest.approx(whole.cut(box).pixels, abs=1e-6)
+    (plain,) = answer(engine, noisy).images
+    assert not np.array_equal(whole.pixels, plain.pixels)
+
+
+def test_only_where_no_model_is_named(tmp_path: Path) -> None:
+    clean = checked()
+    path = tmp_path / "checked.png"
+    write(clean, path)
+    for words, name in (([], "auto.png"), (["--model", "dt.gaussian"], "named.png")):
+        assert main(["run", str(path), "-o", str(tmp_path / name), "-q", *words]) == 0
+    eight = torch.from_numpy(read(path).pixels)[None]
+    scores = [
+        psnr(torch.from_numpy(read(tmp_path / name).pixels)[None], eight).item() for name in ("auto.png", "named.png")
+    ]
+    assert scores[0] > 35 and scores[1] < 30
