@@ -9,7 +9,7 @@ from denoise_cli.device import memory
 from denoise_cli.image import Image
 from denoise_cli.inference import tiles
 from denoise_cli.inference.run import Engine, tiling_of
-from denoise_cli.inference.turns import TURNS
+from denoise_cli.layers.turns import TURNS
 from denoise_cli.shapes import to_channels, to_unit
 
 _TRIED = (64, 1024)  # rows and columns, at most, of the piece whose time is taken

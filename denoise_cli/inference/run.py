@@ -14,7 +14,7 @@ from denoise_cli.inference import tiles
 from denoise_cli.inference.converge import DIRECT, converge, samples
 from denoise_cli.inference.patterns import MARGIN, keep_patterns
 from denoise_cli.inference.sigma_map import Told, check_size
-from denoise_cli.inference.turns import TURNS, turn, turn_back, turn_box
+from denoise_cli.layers.turns import TURNS, turn, turn_back, turn_box
 from denoise_cli.method import Denoiser, Iterative, Unending, Wrapper
 from denoise_cli.shapes import from_channels, to_channels, to_unit
 

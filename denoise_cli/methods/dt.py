@@ -5,13 +5,14 @@ Problems in Image Denoising"; recall and progressive loss from Bansal et al., "E
 Recurrent Networks: Logical Extrapolation Without Overthinking", NeurIPS 2022.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import count, islice
 from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.func import functional_call
 from torch.nn import functional
 
 from denoise_cli import losses
@@ -23,12 +24,14 @@ from denoise_cli.layers.local import locally
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.layers.residual import ResidualBlock, conv3x3, head
 from denoise_cli.layers.sweeps import Turn, asked_for, rounds, sweeps, turn_of
+from denoise_cli.layers.turns import turn as turned
 from denoise_cli.losses.sequence import similarity
 from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
 
 RECALLS = ("noisy", "impulses")
 FOLDS = (1, 2)
+_WAYS = (0, 1, 4, 2, 3, 7, 5, 6)  # in which kernels are turned, one after the other; see ``layers.turns``
 FILTERS = {"none": 0, "median": 1, "dynamic": 2}  # how far each looks, pixels
 
 
@@ -43,6 +46,9 @@ class Config:
     residual: bool = True  # predict what is to be added to the recalled image; False: the image, as published
     filter: str = "none"  # first in each iteration: "median" of 3x3 pixels, or "dynamic": an involution of 5x5
     fold: int = 1  # 2: thinks at half the size, where squares of 2x2 pixels are channels; not residual
+    turn_every: int = (
+        0  # iterations after which it begins anew with turned kernels, and answers with the mean; 0: never
+    )
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,13 @@ class DeepThinking(nn.Module):
                 f"{config.residual}.",
                 "fold is 1, or 2 with the recall noisy, a width that is a multiple of 4, and residual=false.",
             )
+        turns = config.recall == "noisy" and config.filter == "none" and config.fold == 1
+        if config.turn_every < 0 or (config.turn_every > 0 and not turns):
+            raise UsageError(
+                f"dt does not turn every {config.turn_every} iterations with the recall {config.recall!r}, the filter "
+                f"{config.filter!r} and fold {config.fold}.",
+                "turn_every is 0, or above it with the recall noisy, the filter none, and fold 1.",
+            )
         self.config = config
         self.channels = config.channels
         squares = config.fold**2 * config.channels
@@ -136,18 +149,38 @@ class DeepThinking(nn.Module):
     def think(self, noisy: Tensor, options: Options) -> Iterator[State]:
         """The states after each iteration, without end, from noisy images (N, C, H, W)."""
         if self.config.recall == "noisy":
-            return self._think_noisy(noisy)
+            return self._think_noisy(noisy, self.config.turn_every)
         given = torch.full((len(noisy), 1, 1, 1), options.share or 0.0, device=noisy.device)
         share = impulse_share(noisy) if options.share is None else given
         return self._think_impulses(noisy, share, sweeps(share))
 
-    def _think_noisy(self, noisy: Tensor) -> Iterator[State]:
+    def _think_noisy(self, noisy: Tensor, every: int = 0) -> Iterator[State]:
+        """Without end; ``every`` so many iterations the kernels are turned and the thought is begun anew.
+
+        Turned kernels do to the image what the net would do to it turned, so that estimates differ by their errors. The
+        mean of those of all turns that are done is what is told.
+        """
         everywhere = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=noisy.device)
-        thought = None
-        while True:
-            thought, answer = self(thought, noisy)
-            estimate = noisy + answer if self.config.residual else answer
-            yield State(thought, estimate, estimate, everywhere)
+        mean: Tensor | None = None
+        for done in count():
+            net, thought = self._turned(_WAYS[done % len(_WAYS)]), None
+            for number in count(1):
+                thought, answer = net(thought, noisy)
+                estimate = noisy + answer if self.config.residual else answer
+                last = number == every
+                if mean is not None and last:
+                    mean = torch.lerp(mean, estimate, 1 / (done + 1))
+                yield State(thought, estimate if mean is None else mean, estimate, everywhere)
+                if last:
+                    break
+            mean = estimate if mean is None else mean
+
+    def _turned(self, way: int) -> Callable[..., tuple[Tensor, Tensor]]:
+        """This net with all its kernels turned."""
+        if way == 0:
+            return self
+        kernels = {name: turned(weight, way) for name, weight in self.named_parameters()}
+        return lambda thought, seen: functional_call(self, kernels, (thought, seen))
 
     def _think_impulses(self, noisy: Tensor, share: Tensor, turns: Iterable[Turn]) -> Iterator[State]:
         """One group of the impulses after the other counts as unknown, while the rest hold their estimates.
@@ -187,11 +220,15 @@ class DeepThinking(nn.Module):
         return self.estimates(noisy, options, (options.iters,))[0]
 
     def reach(self, options: Options) -> int:
-        """Grows with the iterations: a pixel for each 3x3 convolution, the filter, the windows that fill impulses."""
+        """Grows with the iterations: a pixel for each 3x3 convolution, the filter, the windows that fill impulses.
+
+        With turned kernels those of one turn are all that is looked through.
+        """
         block = FILTERS[self.config.filter] + 1 + 2 * self.config.blocks
         if self.config.recall == "impulses":
             return options.iters * (block + 3 + FILL_RADIUS) + 1 + FILL_RADIUS + FIND_RADIUS
-        return self.config.fold * (1 + options.iters * block + 3) + self.config.fold - 1
+        deepest = min(options.iters, self.config.turn_every or options.iters)
+        return self.config.fold * (1 + deepest * block + 3) + self.config.fold - 1
 
     def graph(self) -> Graph:
         """One iteration: noisy image and state in, the next state with its estimate out."""
@@ -201,6 +238,10 @@ class DeepThinking(nn.Module):
             "One iteration. Begin with a thought and, where there is one, an estimate of any finite numbers, count "
             "iterations from 0, and feed thought and estimate back. Clip the last estimate to [0, 1]."
         )
+        if self.config.turn_every:
+            usage += (
+                f" Every {self.config.turn_every} iterations begin anew on the image turned; the mean is the answer."
+            )
         outputs = ("next_thought", "next_estimate")
         if self.config.recall == "noisy":
             return Graph(NoisyStep(self), {"noisy": noisy, "thought": thought, "iteration": iteration}, outputs, usage)
@@ -233,7 +274,7 @@ class DeepThinking(nn.Module):
         return total
 
     def _practise(self, noisy: Tensor, generator: Generator) -> Iterator[State]:
-        """As ``think``, but impulses are in one to four groups, whatever their share."""
+        """As ``think``, but impulses are in one to four groups, whatever their share, and nothing is turned."""
         if self.config.recall == "noisy":
             return self._think_noisy(noisy)
         groups = 1 + int(torch.randint(4, (), generator=generator))

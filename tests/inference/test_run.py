@@ -12,7 +12,7 @@ from denoise_cli.errors import DenoiseError, DeviceError, InputError
 from denoise_cli.image import Box, Image, Source
 from denoise_cli.inference import converge
 from denoise_cli.inference.run import Asked, Engine, answer, answer_all, denoise_image, go_together
-from denoise_cli.inference.turns import TURNS, turn, turn_back
+from denoise_cli.layers.turns import TURNS, turn, turn_back
 from denoise_cli.method import Denoiser
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from denoise_cli.image import Box
-from denoise_cli.inference.turns import TURNS, turn, turn_back, turn_box
+from denoise_cli.layers.turns import TURNS, turn, turn_back, turn_box
 
 
 def test_the_eight_are_different_and_undone() -> None:
