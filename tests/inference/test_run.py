@@ -115,6 +115,7 @@ BOXES = [Box(40, 30, 25, 17), Box(0, 0, 10, 12), Box(139, 91, 11, 9), Box(0, 0, 
         ("dncnn", {"depth": 4, "features": 4}),
         ("ffdnet", {"depth": 3, "features": 4}),
         ("dt", {"width": 4, "blocks": 1, "recall": "impulses"}),
+        ("dt", {"width": 4, "blocks": 1, "turn_every": 1}),
     ],
 )
 def test_a_crop_is_that_of_the_whole(name: str, config: dict[str, Any], every_turn: bool, box: Box) -> None:

@@ -12,6 +12,7 @@ from denoise_cli.errors import UsageError
 from denoise_cli.inference import tiles
 from denoise_cli.layers.impulses import find_impulses, impulse_share
 from denoise_cli.layers.median import MedianLayer
+from denoise_cli.layers.turns import turn, turn_back
 from denoise_cli.methods.dt import METHOD, Config, DeepThinking, Options, Progressive
 from denoise_cli.muon import Muon
 from denoise_cli.noise import Gaussian, parse, stored
@@ -106,6 +107,39 @@ def test_the_fold_thinks_at_half_the_size() -> None:
     assert state.thought.shape == (1, 64, 12, 12) and state.estimate.shape == noisy.shape
     with torch.autocast("cpu", torch.bfloat16):
         assert (next(net.think(noisy, Options())).estimate - state.estimate).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("iters", [1, 3, 5, 6, 12, 24, 48])
+def test_with_turned_kernels_it_answers_with_the_mean_over_the_turned_image(iters: int) -> None:
+    net, plain = net_of(Config(width=6, turn_every=3)).eval(), net_of(Config(width=6)).eval()
+    noisy = 0.4 + 0.2 * torch.rand((2, 3, 17, 24), generator=torch.Generator().manual_seed(0))
+    ways = [0, 1, 4, 2, 3, 7, 5, 6][: max(1, iters // 3)]
+    with torch.no_grad():
+        turned = [plain.denoise(turn(noisy, way), Options(iters=min(iters, 3))) for way in ways]
+        expected = torch.stack([turn_back(image, way) for image, way in zip(turned, ways, strict=True)]).mean(dim=0)
+        assert all((image > 0).all() and (image < 1).all() for image in turned)  # what is clipped has another mean
+        torch.testing.assert_close(net.denoise(noisy, Options(iters=iters)), expected)
+
+
+def test_with_turned_kernels_it_looks_no_farther_than_one_turn_does() -> None:
+    net, plain = net_of(Config(turn_every=5)), net_of(Config())
+    reaches = [net.reach(Options(iters=iters)) for iters in (3, 5, 50)]
+    assert reaches == [plain.reach(Options(iters=iters)) for iters in (3, 5, 5)]
+    assert "Every 5 iterations begin anew on the image turned" in net.graph().usage
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"turn_every": -1},
+        {"turn_every": 5, "recall": "impulses"},
+        {"turn_every": 5, "filter": "median"},
+        {"turn_every": 5, "fold": 2, "residual": False},
+    ],
+)
+def test_turns_that_cannot_be(config: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"dt does not turn every"):
+        DeepThinking(Config(**config))
 
 
 def test_a_filter_that_does_not_exist() -> None:
