@@ -53,6 +53,21 @@ def test_what_never_rests_ends_where_it_changed_least() -> None:
     assert estimate.mean().item() == pytest.approx(1.01**6)
 
 
+def test_what_waits_for_more_iterations_has_not_come_to_rest() -> None:
+    class Rounds(Halves):
+        def refine(self, noisy: Tensor, options: Any) -> Iterator[Tensor]:
+            for number in count(1):
+                rounds = number // 5  # a small step within the first, a large one at the end of each, none between
+                yield noisy * 0.5**rounds if rounds else 0.9 * noisy
+
+    stop, estimate = converge(Rounds(), torch.ones(1, 1, 4, 4), None)
+    assert stop == 50 and torch.equal(estimate, torch.full((1, 1, 4, 4), 0.5**10))
+
+
+def test_what_never_changes_is_at_rest() -> None:
+    assert converge(Halves(rate=1.0), torch.ones(1, 1, 4, 4), None)[0] == 6
+
+
 def test_samples_are_spread_over_the_image() -> None:
     rows, columns = torch.meshgrid(torch.arange(1000), torch.arange(2000), indexing="ij")
     found = samples(torch.stack((rows, columns))[None], 8)
