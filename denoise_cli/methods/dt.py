@@ -46,9 +46,7 @@ class Config:
     residual: bool = True  # predict what is to be added to the recalled image; False: the image, as published
     filter: str = "none"  # first in each iteration: "median" of 3x3 pixels, or "dynamic": an involution of 5x5
     fold: int = 1  # 2: thinks at half the size, where squares of 2x2 pixels are channels; not residual
-    turn_every: int = (
-        0  # iterations after which it begins anew with turned kernels, and answers with the mean; 0: never
-    )
+    turn_every: int = 0  # iterations, then anew with turned kernels, the answer being the mean; 0: never turned
 
 
 @dataclass(frozen=True)
