@@ -92,10 +92,10 @@ def test_of_those_denoised_together_only_the_bad_one_fails(monkeypatch: pytest.M
     def fails(engine: Engine, images: Sequence[Image]) -> list[Answer]:
         raise DenoiseError("One of them is not finite.")
 
-    def alone(engine: Engine, image: Image) -> Answer:
+    def alone(engine: Engine, image: Image, sigma: float | None) -> Answer:
         if image.source.name == "7.png":
             raise DenoiseError("It is not finite.")
-        return answer(engine, image)
+        return answer(engine, image, sigma)
 
     monkeypatch.setattr(pipeline, "answer_all", fails)
     monkeypatch.setattr(pipeline, "answer", alone)
