@@ -166,18 +166,20 @@ class DeepThinking(nn.Module):
                 thought, answer = net(thought, noisy)
                 estimate = noisy + answer if self.config.residual else answer
                 last = number == every
-                if mean is not None and last:
-                    mean = torch.lerp(mean, estimate, 1 / (done + 1))
+                if last:
+                    mean = estimate if mean is None else torch.lerp(mean, estimate, 1 / (done + 1))
                 yield State(thought, estimate if mean is None else mean, estimate, everywhere)
                 if last:
                     break
-            mean = estimate if mean is None else mean
 
     def _turned(self, way: int) -> Callable[..., tuple[Tensor, Tensor]]:
         """This net with all its kernels turned."""
         if way == 0:
             return self
-        kernels = {name: turned(weight, way) for name, weight in self.named_parameters()}
+        kernels = {  # laid out as the net's own: in another way convolutions take longer
+            name: turned(weight, way).contiguous(memory_format=torch.channels_last)
+            for name, weight in self.named_parameters()
+        }
         return lambda thought, seen: functional_call(self, kernels, (thought, seen))
 
     def _think_impulses(self, noisy: Tensor, share: Tensor, turns: Iterable[Turn]) -> Iterator[State]:
