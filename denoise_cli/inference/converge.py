@@ -29,9 +29,7 @@ def converge(denoiser: Unending, noisy: Tensor, options: Any) -> tuple[int, Tens
         recent.append(estimate[..., :height, :width].float())
         if count > _SPAN:
             change = (recent[-1] - recent.pop(0)).square().mean().sqrt().item()
-            waits = change > 0 and torch.equal(
-                recent[-1], recent[-2]
-            )  # for more iterations, of which it tells the mean
+            waits = change > 0 and torch.equal(recent[-1], recent[-2])  # for the next part of the mean that it tells
             if change < least and not waits:
                 least, best = change, (count, recent[-1])
             if least < _STILL:

@@ -15,7 +15,7 @@ _WINDOW = 15  # side of the squares that are looked at, pixels
 _FAR = 2  # pixels between those that are compared, at most
 _APART = ((0, 1), (1, 0), (1, 1), (1, -1), (0, 2), (2, 0))  # rows and columns between them
 MARGIN = 2 * (_WINDOW // 2) + _FAR  # how far it looks
-_ALIKE = (0.4, 0.6)  # correlation below which nothing stays, and above which all does; of noise it is below 0.2
+_ALIKE = (0.4, 0.6)  # correlation below which nothing stays, and above which all does; white noise: up to 0.2, gray 0.4
 _TIMES = (2.5, 4.0)  # the same for the strength: that of the measured noise so many times,
 _LEAST = (2 / 255, 4 / 255)  # and at least so much
 _BAND = 1 << 18  # pixels that are looked at together
@@ -27,12 +27,20 @@ def keep_patterns(noisy: Image, estimate: Image, sigma: float) -> Image:
     The pixels of ``estimate`` are changed in place.
     """
     before, after = torch.from_numpy(noisy.samples)[None], torch.from_numpy(estimate.pixels)[None]
-    rows = max(1, _BAND // noisy.width)
-    taken = [_taken(before, after, top, rows, sigma) for top in range(0, noisy.height, rows)]
-    for index, part in enumerate(taken):
-        if part is not None:
-            after[..., index * rows : (index + 1) * rows, :] += part
+    rows = max(MARGIN, _BAND // noisy.width)
+    waiting: tuple[int, Tensor] | None = None  # the band before: it is looked at once more, beside the next
+    for top in range(0, noisy.height, rows):
+        taken = _taken(before, after, top, rows, sigma)
+        _give_back(after, waiting)
+        waiting = (top, taken) if taken is not None else None
+    _give_back(after, waiting)
     return estimate.with_pixels(after[0].numpy())
+
+
+def _give_back(after: Tensor, part: tuple[int, Tensor] | None) -> None:
+    if part is not None:
+        top, taken = part
+        after[..., top : top + taken.shape[-2], :] += taken
 
 
 def _taken(before: Tensor, after: Tensor, top: int, rows: int, sigma: float) -> Tensor | None:
