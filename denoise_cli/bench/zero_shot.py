@@ -16,7 +16,7 @@ from torch import Tensor
 from denoise_cli import methods, seeds
 from denoise_cli.bench.protocol import CBSD68, SET12, images
 from denoise_cli.files import write_atomically
-from denoise_cli.fitting.follow import Kept, follow, held_pixels_out, with_every_pixel
+from denoise_cli.fitting.follow import Kept, follow, held_pixels_out, once_more
 from denoise_cli.fitting.stopping import rule
 from denoise_cli.method import Fitter
 from denoise_cli.metrics.psnr import psnr
@@ -147,10 +147,10 @@ def fit(subject: Subject, variant: Variant, device: torch.device) -> Fitted:
             if steps and step.number >= _BEYOND * steps:
                 break
         best, answer = max(scores), own.answer()
-        if twice and own.best_at is not None:
-            second = with_every_pixel(options, own.best_at)
-            answer = (answer + fitter.denoise(noisy, second)) / 2
-            steps += second.iters
+        if twice and own.best is not None and own.best_at is not None:
+            blind = replace(standing, best=own.best, best_at=own.best_at)
+            *_, last = once_more(fitter, noisy, options, blind)
+            answer, steps = last.best, steps + last.step.number - standing.step.number
     choices = {word: psnr(choice.answer(), clean).item() for word, choice in others.items()}
     return Fitted(psnr(answer, clean).item(), best, scores.index(best) + 1, steps, choices)
 

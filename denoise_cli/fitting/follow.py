@@ -66,7 +66,7 @@ def follow(
             yield standing
             message = ""
             if blind:
-                yield from _with_every_pixel(fitter, noisy, options, standing, lambda: halt(time.monotonic() - began))
+                yield from once_more(fitter, noisy, options, standing, lambda: halt(time.monotonic() - began))
             if ended:
                 return
         if not hasattr(options, "rate"):
@@ -83,17 +83,16 @@ def held_pixels_out(options: Any, step: Step) -> bool:
     return options.stop == "auto" and step.held_out is not None and hasattr(options, "held_out")
 
 
-def with_every_pixel(options: Any, best_at: Tensor) -> Any:
-    """``options`` of the second fit: another seed, nothing held out, and as many steps as were best."""
-    return replace(options, seed=options.seed + 1, held_out=0.0, stop="none", iters=int(best_at.max()))
-
-
-def _with_every_pixel(
-    fitter: Fitter, noisy: Tensor, options: Any, blind: Standing, halt: Callable[[], str]
+def once_more(
+    fitter: Fitter, noisy: Tensor, options: Any, blind: Standing, halt: Callable[[], str] = lambda: ""
 ) -> Iterator[Standing]:
-    """The second fit, whose steps are counted on; until it is done the answer stays that of the ``blind`` one."""
+    """The fit that follows a ``blind`` one: another seed, nothing held out, and as many steps as were best.
+
+    Steps are counted on. Until an image's steps are done its answer stays the blind one's; then it is the mean of both.
+    """
     began = time.monotonic()
-    again = with_every_pixel(options, blind.best_at)
+    most = int(blind.best_at.max())
+    again = replace(options, seed=options.seed + 1, held_out=0.0, stop="none", iters=most)
     best, message = blind.best, f"once more with every pixel, for {again.iters} steps"
     first: Tensor | None = None
     for step in _with_gradients(fitter, noisy, again):
