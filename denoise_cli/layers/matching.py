@@ -17,6 +17,7 @@ _SIDE = (
 )
 _TILES_AT_ONCE = {"cpu": 1 << 4, "cuda": 1 << 10}  # on a CPU they stay in the cache
 _BAND = {"cpu": 1 << 22, "cuda": 1 << 28}  # numbers in the tables of a band
+_HEAP = 8  # numbers of which first the smallest is looked at
 _FAR = 1e12  # instead of the distance to what is no block of the image
 _WHOLE = 255.0  # intensities are rounded to this part of 1
 _WIDEST = 1.25  # largest distance from 0.5 that counts: with 12 x 12 such pixels, sums stay below 2 ** 24
@@ -148,15 +149,28 @@ def match(features: Tensor, allowed: Tensor, grid: Grid, band: Band) -> tuple[Te
         )
         apart = apart.reshape(len(references), -1)
         apart[:, window * window // 2] -= 1  # itself is nearer than its equals, or flat places would have no group
-        if 32 * most < window * window < 64 * most:  # from there on topk takes its faster way on the CPU
-            apart = functional.pad(apart, (0, 64 * most - window * window), value=2 * _FAR)
-        nearest = apart.topk(most, dim=1, largest=False)
+        nearest, indices = _smallest(apart, most)
         inside = norms[references] < _FAR
-        distances = (nearest.values + norms[references, None])[inside]
-        rows, columns = nearest.indices[inside] // window, nearest.indices[inside] % window
+        distances = (nearest + norms[references, None])[inside]
+        rows, columns = indices[inside] // window, indices[inside] % window
         groups.append(references[inside, None] + (rows - search.radius) * width + columns - search.radius)
         counts.append((distances <= min(search.limit * search.side**2, _FAR / 2)).sum(dim=1))
     return torch.cat(groups), torch.cat(counts)
+
+
+def _smallest(values: Tensor, most: int) -> tuple[Tensor, Tensor]:
+    """The smallest ``most`` numbers of each row of ``values`` (R, M) in ascending order, and where they are.
+
+    They are among as many heaps of numbers, those with the smallest minima.
+    """
+    heaps = -(-values.shape[1] // _HEAP)
+    if heaps < 2 * most:
+        return values.topk(most, dim=1, largest=False)
+    filled = functional.pad(values, (0, heaps * _HEAP - values.shape[1]), value=2 * _FAR)
+    least = filled.view(-1, _HEAP, heaps).amin(dim=1).topk(most, dim=1, largest=False, sorted=False).indices
+    indices = (least[:, None] + torch.arange(0, heaps * _HEAP, heaps, device=values.device)[:, None]).flatten(1)
+    nearest = filled.gather(1, indices).topk(most, dim=1, largest=False)
+    return nearest.values, indices.gather(1, nearest.indices)
 
 
 def _places(count: int, step: int, width: int, device: torch.device) -> Tensor:

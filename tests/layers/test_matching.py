@@ -80,3 +80,13 @@ def test_a_flat_place_has_a_group_of_its_own() -> None:
     corners = {(place // framed.shape[-1] - 6, place % framed.shape[-1] - 6) for place in places[:, 0].tolist()}
     assert corners == {(row, column) for row in range(0, 31, 3) for column in range(0, 31, 3)}
     assert counts.tolist() == [8] * 121
+
+
+@pytest.mark.parametrize(("width", "most"), [(1521, 16), (1521, 32), (1521, 1), (130, 16), (16, 16)])
+def test_the_smallest_of_each_row(width: int, most: int) -> None:
+    """With many equal numbers too; both ways of looking for them."""
+    values = torch.randint(0, 300, (7, width), generator=torch.Generator().manual_seed(width)).float()
+    found, places = matching._smallest(values, most)
+    assert torch.equal(found, values.sort(dim=1).values[:, :most])
+    assert torch.equal(values.gather(1, places), found)
+    assert all(len(set(row)) == most for row in places.tolist())
