@@ -32,6 +32,16 @@ def test_the_medians_filter() -> None:
             assert torch.equal(net(speckled), net(image)) == median
 
 
+def test_it_starts_with_the_image() -> None:
+    """Through a hundred layers; what comes out shows what went in."""
+    torch.manual_seed(0)
+    image = torch.rand((2, 3, 24, 24))
+    with torch.no_grad():
+        estimate = MedianCNN(Config(features=16, median=False)).train()(image)
+    alike = torch.corrcoef(torch.stack((image.flatten(), estimate.flatten())))[0, 1]
+    assert alike > 0.9 and (estimate - image).square().mean() < 0.03
+
+
 def test_batch_norm_can_be_folded() -> None:
     net = MedianCNN(Config(features=4, stages=2)).train()
     noisy = torch.rand((2, 3, 12, 12), generator=torch.Generator().manual_seed(0))
