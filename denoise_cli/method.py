@@ -193,6 +193,7 @@ class Recipe:
     clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.999  # decay of the averaged weights, which are the ones kept
     eight_bit: float = 0.5  # share of patches whose noisy version is clipped and rounded as a file does
+    frozen_norm: bool = False  # batch norms keep the statistics of --init-from: for batches too small to have any
     gray: float = 0.2  # share of patches made gray, noise and all, so that a colour net is at home with gray images too
     seed: int = 0
     perceptual: str = ""  # whose features the loss `perceptual` compares: a classifier's weights, or vgg16:FILE

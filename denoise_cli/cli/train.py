@@ -97,7 +97,7 @@ def train(
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
     from denoise_cli.training.material import gather
-    from denoise_cli.training.run import Run, check, check_patch
+    from denoise_cli.training.run import Run, check, check_patch, check_start
     from denoise_cli.training.state import progress_of
 
     with distributed.joined() as team:
@@ -142,6 +142,7 @@ def train(
             card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit,
             only=tuple(only or ()), init_from=init_from or "", micro_batch=micro_batch,
         )  # fmt: skip
+        check_start(run)
 
         with files.claimed(folder) if team.leads else nullcontext():
             if team.leads:

@@ -21,7 +21,7 @@ from denoise_cli.training.folder import LAST, SAFE
 from denoise_cli.training.gradients import Portions, gradient
 from denoise_cli.training.keeper import Keeper
 from denoise_cli.training.log import Report
-from denoise_cli.training.run import PAIRS, Run, at_step, check, differences
+from denoise_cli.training.run import PAIRS, Run, at_step, check, check_start, differences
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
 from denoise_cli.training.validation import Validation
@@ -67,6 +67,7 @@ def train(
     """
     recipe = run.recipe
     check(recipe)
+    check_start(run)
     _compare(run, patches, team)
     keeper = Keeper(run, folder, team, validation.measure)
     state = _fresh(make, run, 0)

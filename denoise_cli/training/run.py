@@ -106,6 +106,15 @@ def check(recipe: Recipe) -> None:
         noise.parse(recipe.noise)
 
 
+def check_start(run: Run) -> None:
+    """Raise ``UsageError`` where batch norms are to keep the statistics of other weights, and none are named."""
+    if run.recipe.frozen_norm and not run.init_from:
+        raise UsageError(
+            "frozen_norm keeps the statistics of the weights that the run starts from, and it starts from none.",
+            "Name weights: --init-from dncnn.color-blind, or a run.",
+        )
+
+
 def check_patch(patch: int, stride: int) -> None:
     """Raise ``UsageError`` where patches of ``patch`` pixels are no multiple of a net's ``stride``."""
     if patch % stride:

@@ -39,6 +39,9 @@ class State:
 
     def __init__(self, net: nn.Module, recipe: Recipe) -> None:
         self.net = net.train()
+        for layer in net.modules():
+            if recipe.frozen_norm and hasattr(layer, "running_var"):
+                layer.eval()
         self.average = copy.deepcopy(net).eval().requires_grad_(False)
         self.optimiser = _optimiser(net, recipe)
         self.progress = Progress()

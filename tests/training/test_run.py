@@ -5,7 +5,7 @@ import torch
 
 from denoise_cli.errors import UsageError
 from denoise_cli.method import Recipe
-from denoise_cli.training.run import PAIRS, Run, check
+from denoise_cli.training.run import PAIRS, Run, check, check_start
 
 RECIPE = Recipe(noise="sp:0.1", patch=8, batch=2, steps=10)
 
@@ -81,3 +81,12 @@ def test_words_that_do_not_exist() -> None:
 def test_recipes_that_are_fine() -> None:
     check(RECIPE)
     check(replace(RECIPE, noise=PAIRS, ema=0, eight_bit=1, warmup=0))
+
+
+def test_frozen_norms_need_weights_to_start_from() -> None:
+    frozen = replace(RUN, recipe=replace(RECIPE, frozen_norm=True))
+    with pytest.raises(UsageError, match="starts from none") as caught:
+        check_start(frozen)
+    assert "--init-from" in str(caught.value.hint)
+    check_start(replace(frozen, init_from="dncnn.gray-25"))
+    check_start(RUN)

@@ -1,5 +1,5 @@
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +14,9 @@ from denoise_cli.training.state import Progress, State, progress_of, settings_of
 RECIPE = Recipe(noise="sp:0.1", patch=8, batch=2, steps=10)
 
 
-def _state() -> State:
+def _state(recipe: Recipe = RECIPE) -> State:
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Conv2d(4, 3, 3, padding=1))
-    return State(net.to(memory_format=torch.channels_last), RECIPE)
+    return State(net.to(memory_format=torch.channels_last), recipe)
 
 
 def _step(state: State, seed: int) -> None:
@@ -27,6 +27,15 @@ def _step(state: State, seed: int) -> None:
     state.advance(step=state.progress.step + 1)
     state.count(torch.tensor(2.0 * seed), torch.tensor(1.0))
     state.blend(0.9)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_frozen_norms_keep_their_statistics_and_learn_the_rest(frozen: bool) -> None:
+    state = _state(replace(RECIPE, frozen_norm=frozen))
+    before = {key: value.clone() for key, value in state.net.state_dict().items()}
+    _step(state, 1)
+    same = {key for key, value in state.net.state_dict().items() if torch.equal(value, before[key])}
+    assert same == ({"1.running_mean", "1.running_var", "1.num_batches_tracked"} if frozen else set())
 
 
 def test_the_average_moves_by_one_minus_its_decay() -> None:
