@@ -36,8 +36,8 @@ _FIGURE_5 = Table(
 STUDY = Study(
     "PSNR against the level of the noise",
     """How far nets that saw one easy level get at harder ones, after Raman, Mao, Agarwal and Jaiman. Mean PSNR in dB
-over the 500 test images of the CIFAR-10 subset, 8-bit input. The rows of the paper's tables with its figures are on
-the page [From easy to hard, as published](easy-to-hard.md).""",
+over the 500 test images of the CIFAR-10 subset, 8-bit input. The rows of the paper's tables are those of
+`denoise bench paper easy-to-hard`.""",
     CIFAR,
     (_FIGURE_3, _FIGURE_5),
 )
