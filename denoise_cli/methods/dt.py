@@ -176,10 +176,8 @@ class DeepThinking(nn.Module):
         """This net with all its kernels turned."""
         if way == 0:
             return self
-        kernels = {  # laid out as the net's own: in another way convolutions take longer
-            name: turned(weight, way).contiguous(memory_format=torch.channels_last)
-            for name, weight in self.named_parameters()
-        }
+        layout = torch.channels_last  # the net's own: in another one convolutions take longer
+        kernels = {key: turned(weight, way).contiguous(memory_format=layout) for key, weight in self.named_parameters()}
         return lambda thought, seen: functional_call(self, kernels, (thought, seen))
 
     def _think_impulses(self, noisy: Tensor, share: Tensor, turns: Iterable[Turn]) -> Iterator[State]:

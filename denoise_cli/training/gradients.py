@@ -68,8 +68,9 @@ def gradient(
 
 
 def running(net: nn.Module) -> list[Tensor]:
-    """The running statistics of the batch norms of ``net``."""
-    return [value for name, value in net.named_buffers() if name.rpartition(".")[2].startswith("running_")]
+    """The running statistics of the batch norms of ``net`` that are not frozen."""
+    layers = (layer for layer in net.modules() if layer.training)
+    return [value for layer in layers for name, value in layer.named_buffers(recurse=False) if "running_" in name]
 
 
 def _accumulate(

@@ -66,8 +66,8 @@ STUDY = Study(
 and ask them for images of which up to half are. These are the rows of their tables, each with its own architecture, its
 number of weights and its loss; the optimiser and the rate are ours, since at the printed rate of 3e-8 nothing is
 learned. The CNN with median layers is here twice, since in its released code they pass on what they are given. PSNR in
-dB, mean over the 500 test images of the CIFAR-10 subset, 8-bit input. What iterating can do when
-the net is told where the impulses are is on the page [From easy to hard](../easy-to-hard.md); the paper's curves are on
+dB, mean over the 500 test images of the CIFAR-10 subset, 8-bit input. What iterating can do when the
+net is told where the impulses are is on the page [From easy to hard](../easy-to-hard.md); the paper's curves are on
 [PSNR against the level](levels.md) and [Iterations and alpha](iterations.md).""",
     CIFAR,
     (_TABLE_1, _TABLE_2),
