@@ -14,7 +14,9 @@ from denoise_cli.layers.local import locally
 class Involution(nn.Module):
     """(N, features, H, W) to the same: kernels are ``span(ReLU(BN(reduce(x))))``, what lies outside counts as 0.
 
-    It starts as the identity, so that a recurrent net may apply it again and again from its first step on.
+    A recurrent net may apply it again and again: it starts as the identity, and a kernel whose absolute values add up
+    to more than 1 is divided by their sum. (Without that, features that grow make kernels that grow, and these more so:
+    a net that learned with five iterations was not finite after twenty.)
     """
 
     def __init__(self, features: int, *, side: int = 5, reduced: int = 2) -> None:
@@ -33,6 +35,7 @@ class Involution(nn.Module):
 
     def _involve(self, features: Tensor) -> Tensor:
         kernels = self.span(self.reduce(features))  # (N, side * side, H, W)
+        kernels = kernels / kernels.abs().sum(dim=1, keepdim=True).clamp(min=1)
         padded = functional.pad(features, (self.side // 2,) * 4)
         height, width = features.shape[-2:]
         total = torch.zeros_like(features)
