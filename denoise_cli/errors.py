@@ -36,6 +36,10 @@ class InputError(DenoiseError):
     exit_code = 3
 
 
+class LimitError(InputError):
+    """An input with more pixels than the limit."""
+
+
 class OutputError(DenoiseError):
     """An output that exists already or cannot be written."""
 

@@ -4,9 +4,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from denoise_cli.data import classes
-from denoise_cli.data.source import Pixels, Source, eight_bits
+from denoise_cli.data.source import Pixels, Source, pixels_of
 from denoise_cli.errors import InputError
-from denoise_cli.image import is_image, read
+from denoise_cli.image import is_image
 
 
 def open_folder(word: str, path: Path) -> Source:
@@ -36,7 +36,7 @@ def open_folder(word: str, path: Path) -> Source:
         for name, file in names.items():
             if name in wanted:
                 try:
-                    yield name, eight_bits(read(file).pixels)
+                    yield name, pixels_of(file)
                 except InputError as error:
                     yield name, error
 

@@ -11,9 +11,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar
 
 from denoise_cli import __version__
-from denoise_cli.data.source import Pixels, Source, eight_bits
+from denoise_cli.data.source import Pixels, Source, pixels_of
 from denoise_cli.errors import InputError
-from denoise_cli.image import read
 
 NAME = "manifest.jsonl"
 CLEAN = "clean"  # the folder of the clean images
@@ -139,7 +138,7 @@ def open_clean(word: str, folder: Path) -> Source:
         for name, file in files.items():
             if name in wanted:
                 try:
-                    yield name, eight_bits(read(file).pixels)
+                    yield name, pixels_of(file)
                 except InputError as error:
                     yield name, error
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from denoise_cli.errors import InputError, did_you_mean
+from denoise_cli.errors import InputError, LimitError, did_you_mean
+from denoise_cli.image import read
 from denoise_cli.seeds import derive
 
 Pixels = NDArray[np.uint8]  # (C, H, W), C is 1 or 3
@@ -66,6 +68,14 @@ class Source:
             raise InputError(f"{self.word} has no class {unknown[0]!r}.", did_you_mean(unknown[0], groups))
         kept = (name for name in self.names if not parts.get(self.classes.get(name, ""), set()).isdisjoint(classes))
         return replace(self, names=tuple(kept))
+
+
+def pixels_of(file: Path) -> Pixels:
+    """The image in ``file`` in 8 bits; raises ``InputError``."""
+    try:
+        return eight_bits(read(file).pixels)
+    except LimitError as error:  # its hint is a flag that commands on data sets do not have
+        raise InputError(error.what, "Cut it into smaller images, or leave it out.") from error
 
 
 def eight_bits(pixels: NDArray[Any]) -> Pixels:

@@ -10,10 +10,9 @@ from torch import Tensor
 
 from denoise_cli import seeds
 from denoise_cli.data import classes, manifest
-from denoise_cli.data.source import Pixels, Source, eight_bits
+from denoise_cli.data.source import Pixels, Source, pixels_of
 from denoise_cli.data.sources import open_source
 from denoise_cli.errors import InputError, UsageError
-from denoise_cli.image import read
 from denoise_cli.shapes import LUMA
 
 _LUMA = np.array(LUMA, dtype=np.float32)
@@ -163,7 +162,7 @@ def _load_pairs(folder: Path, channels: int, limit: int | None) -> Images:
 
 
 def _read(file: Path, channels: int) -> Pixels:
-    return _as_channels(eight_bits(read(file).pixels), channels)
+    return _as_channels(pixels_of(file), channels)
 
 
 def _chosen(images: dict[str, list[Tensor]], count: int, seed: int) -> list[str]:

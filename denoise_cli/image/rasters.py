@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from denoise_cli.errors import InputError
+from denoise_cli.errors import InputError, LimitError
 from denoise_cli.image.exif import bare
 from denoise_cli.image.picture import Source
 
@@ -42,7 +42,7 @@ def check_size(name: str, width: int, height: int, max_pixels: int, frames: int 
     pixels = width * height * frames
     if pixels > max_pixels:
         several = f" x {frames} frames" if frames > 1 else ""
-        raise InputError(
+        raise LimitError(
             f"{name} declares {width} x {height}{several} = {pixels:,} pixels, more than the limit of {max_pixels:,}.",
             f"Where that is no mistake, raise the limit: --max-pixels {pixels}.",
         )

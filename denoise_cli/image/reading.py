@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NamedTuple
 
-from denoise_cli.errors import DenoiseError, InputError
+from denoise_cli.errors import DenoiseError, InputError, LimitError
 from denoise_cli.image import exif, png
 from denoise_cli.image.dicom import decode_dicom
 from denoise_cli.image.exr import decode_exr
@@ -63,7 +63,7 @@ def fetch(path: str | Path, max_pixels: int = MAX_PIXELS) -> bytes:
             most = most_bytes(max_pixels)
             data = start + file.read(most + 1 - len(start))
         if len(data) > most:
-            raise InputError(f"{path} has more than {most:,} bytes.", "Where that is no mistake, raise --max-pixels.")
+            raise LimitError(f"{path} has more than {most:,} bytes.", "Where that is no mistake, raise --max-pixels.")
         return data
     except FileNotFoundError as error:
         raise InputError(f"{path} does not exist.", _neighbour(place)) from error

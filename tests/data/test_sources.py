@@ -49,6 +49,13 @@ def test_a_broken_image_comes_as_its_error(tmp_path: Path) -> None:
     assert isinstance(found["b.png"], InputError) and not isinstance(found["a.png"], InputError)
 
 
+def test_the_way_out_of_an_image_that_is_too_large_is_one_that_there_is(tmp_path: Path) -> None:
+    (tmp_path / "a.ppm").write_bytes(b"P6 99999999 99999999 255\n")
+    found = dict(open_source(tmp_path).read())["a.png"]
+    assert isinstance(found, InputError) and "more than the limit" in found.what
+    assert "smaller" in found.hint and "--max-pixels" not in found.hint  # make-data and train have no such flag
+
+
 def test_limits_are_drawn_and_nested(tmp_path: Path) -> None:
     for number in range(20):
         _image(tmp_path / f"{number:02d}.png")
