@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from denoise_cli.cli import fit, flags, knobs
+from denoise_cli.cli import fit, fit_view, flags, knobs
 
 
 def fit_dip(
@@ -32,6 +32,7 @@ def fit_dip(
     curve: fit.Curve = None,
     save_every: fit.SaveEvery = None,
     preview: fit.Preview = None,
+    workers: fit.Workers = None,
     max_pixels: flags.MaxPixels = None,
     device: flags.Device = "auto",
     precision: flags.Precision = "auto",
@@ -70,6 +71,6 @@ def fit_dip(
         "seed": seed,
     }
     config, options = fit.chosen(card, given, knobs.parse_settings(settings or []), "fit-dip")
-    watch = fit.Watch(clean, curve, save_every, preview)
-    job = fit.Job(inputs, output, time, max_pixels, device, precision, force, as_json, watch)
+    watch = fit_view.Watch(clean, curve, save_every, preview)
+    job = fit.Job(inputs, output, time, max_pixels, device, precision, force, as_json, watch, workers)
     fit.fit_images(card, config, options, job)

@@ -9,6 +9,13 @@ from denoise_cli.errors import DeviceError
 
 _MORE = 2.0  # times what is kept for the gradient, for the gradients themselves and the work space: 1.5 to 1.7 for dip
 _GIGABYTE = 1e9
+_sharing = 1  # processes that fit at once, each of which may take its part of what is free
+
+
+def share(processes: int) -> None:
+    """Leave to this process its part of the free memory: so many ``processes`` fit at once."""
+    global _sharing
+    _sharing = processes
 
 
 def kept_bytes(net: nn.Module, sample: Tensor) -> int:
@@ -32,14 +39,19 @@ def ensure(net: nn.Module, sample: Tensor, size: tuple[int, int], advice: str) -
     Judged by what the net keeps of ``sample``, a small image of the same kind.
     """
     free = free_bytes(sample.device)
+    free = None if free is None else free // _sharing
     area = size[0] * size[1] / (sample.shape[-1] * sample.shape[-2])
     need = _MORE * area * kept_bytes(net, sample)
     if free is not None and need > free:
         raise DeviceError(
             f"The fit of {size[1]}x{size[0]} pixels takes about {need / _GIGABYTE:.1f} GB of memory, "
-            f"and {free / _GIGABYTE:.1f} GB are free on {sample.device}.",
+            f"and {free / _GIGABYTE:.1f} GB are free on {sample.device}{_shared()}.",
             f"{advice}; or cut the image so that it has at most {int(size[0] * size[1] * free / need):,} pixels.",
         )
+
+
+def _shared() -> str:
+    return f" for each of {_sharing} processes" if _sharing > 1 else ""
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -1,0 +1,270 @@
+"""The fit of one image, as it is seen: progress, the curve, snapshots, an early end, and the answer in its file."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from denoise_cli.cli import streams
+from denoise_cli.errors import AGAIN, DenoiseError, ExistsError, OutputError, UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+    from denoise_cli.fitting.follow import Standing
+    from denoise_cli.fitting.history import Row
+    from denoise_cli.image import Image
+    from denoise_cli.inference.inputs import Item
+    from denoise_cli.method import Fitter
+
+_SHOWN = (10, 25, 50, 100, 200, 400, 800, 1600, 3200)  # steps on the contact sheet, besides the last and the best
+_COLUMNS = 4  # of the contact sheet
+_WIDE = 192  # least width of an image on it, pixels, so that captions fit beneath
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is to be seen of a fit."""
+
+    clean: Path | None
+    curve: Path | None
+    save_every: int | None
+    preview: Path | None
+
+    def check(self, items: "Sequence[Item]", answers: "Sequence[Path]", steps: int, *, force: bool) -> None:
+        """Raise where it cannot be shown, before any work; no ``answers`` are one on stdout."""
+        from denoise_cli.fitting.history import check_curve
+
+        images, named = len(items), [path for path in (self.curve, self.preview) if path is not None]
+        if images > 1 and (named or self.clean is not None):
+            raise UsageError(f"--clean, --curve and --preview are for one image, not {images}.", "Name one image.")
+        if not answers and self.save_every is not None:
+            raise UsageError("--save-every has no place for its images on stdout.", "Name a file with -o.")
+        if self.curve is not None:
+            check_curve()
+        taken = [item.path for item in items if item.path is not None] + list(answers)
+        for path in named:
+            if path.resolve() in [other.resolve() for other in taken]:
+                raise OutputError(f"{path} would be two things at once.", "Give --curve and --preview other names.")
+            taken.append(path)
+        every = self.save_every or steps + 1
+        shots = [snapshot(answer, number) for answer in answers for number in range(every, steps + 1, every)]
+        for path in () if force else (*named, *shots):
+            if path.exists():
+                raise ExistsError(f"{path} exists already.", AGAIN)
+
+
+@dataclass(frozen=True)
+class Task:
+    """One image to fit, with all that a process of its own has to know."""
+
+    index: int  # among the images
+    item: "Item"
+    data: bytes | None  # of stdin; None: the item is a file
+    path: Path | None  # of the answer; None: stdout
+    model: str
+    config: Any
+    options: Any
+    seconds: float  # after which the best so far is the answer
+    watch: Watch
+    force: bool
+    as_json: bool
+    max_pixels: int
+    device: str
+    dtype: "torch.dtype"
+
+
+class Bar(Protocol):
+    """What moves while an image is fitted."""
+
+    def say(self, message: str) -> None:
+        """A line above the bar."""
+
+    def move(self, position: float) -> None:
+        """Move to ``position``."""
+
+    def note(self, words: str) -> None:
+        """Show ``words`` behind the bar."""
+
+
+class Voice(Protocol):
+    """Where a fit tells of itself: the screen, or the process that has it."""
+
+    def say(self, message: str) -> None:
+        """A line for the user."""
+
+    def emit(self, line: str) -> None:
+        """A line of the product."""
+
+    def progress(self, description: str, total: float | None) -> AbstractContextManager[Bar]:
+        """A bar of ``total`` steps."""
+
+
+def fit_image(task: Task, voice: Voice, interrupted: Callable[[], bool]) -> DenoiseError | None:
+    """Fit one image and write its answer; what went wrong, if anything did.
+
+    It ends early, with the best so far, once it is ``interrupted``. Raises ``UsageError`` for what would
+    go wrong with any image.
+    """
+    import torch
+
+    from denoise_cli import methods
+    from denoise_cli.image import decode, read
+    from denoise_cli.method import Fitter
+
+    fitter = methods.find(task.model).make(task.config)
+    assert isinstance(fitter, Fitter)
+    where = torch.device(task.device)
+    try:
+        name, limit = task.item.name, task.max_pixels
+        image = read(name, limit) if task.data is None else decode(task.data, name, limit)
+        for warning in image.source.warnings:
+            voice.say(warning)
+        voice.say(f"{name}: {image.width}x{image.height}, at most {most_steps(task.options)} steps")
+        with torch.autocast(where.type, task.dtype, enabled=task.dtype != torch.float32):
+            view = _View(task, voice, image, where)
+            last = view.follow(fitter, interrupted)
+        view.finish(last)
+    except UsageError:
+        raise
+    except DenoiseError as error:
+        return error
+    return None
+
+
+def most_steps(options: Any) -> int:
+    """Of a fit and, where it stops by itself, of a second one."""
+    steps: int = options.iters
+    return 2 * steps if options.stop == "auto" else steps
+
+
+def snapshot(answer: Path, step: int) -> Path:
+    """Where the estimate of a step is saved."""
+    return answer.with_stem(f"{answer.stem}-step{step}")
+
+
+class _View:
+    """What is seen of the fit of one image."""
+
+    def __init__(self, task: Task, voice: Voice, image: "Image", where: "torch.device") -> None:
+        import torch
+
+        from denoise_cli.fitting.history import History
+        from denoise_cli.image import read
+
+        self._task, self._voice, self._image = task, voice, image
+        self._noisy = torch.from_numpy(image.pixels)[None].to(where)
+        clean = None
+        if task.watch.clean is not None:
+            pixels = read(task.watch.clean, task.max_pixels).pixels
+            if pixels.shape != image.pixels.shape:
+                raise UsageError(
+                    f"{task.watch.clean} has the shape {pixels.shape}, {task.item.name} has {image.pixels.shape}.",
+                    "--clean is the same image without the noise.",
+                )
+            clean = torch.from_numpy(pixels)[None].to(where)
+        self._history = History(clean)
+        self._shown: list[tuple[str, Image]] = []
+        self._saved = set[Path]()
+
+    def follow(self, fitter: "Fitter", interrupted: Callable[[], bool]) -> "Standing":
+        """Run the fit to its end, with a bar; the last standing."""
+        last: Standing | None = None
+        with self._voice.progress("fitting", most_steps(self._task.options)) as bar:
+            for last in self._standings(fitter, interrupted):
+                row = self._history.take(last)
+                if last.message:
+                    bar.say(last.message)
+                bar.move(row.number)
+                bar.note(_words(row, int(last.best_at[0]), self._task.seconds))
+                self._save(last, row)
+        assert last is not None
+        return last
+
+    def as_image(self, estimate: "torch.Tensor") -> "Image":
+        """``estimate`` (1, C, H, W) with what the file held besides its pixels."""
+        return self._image.with_pixels(estimate[0].float().cpu().numpy())
+
+    def finish(self, last: "Standing") -> None:
+        """Write the answer, draw the curve and the sheet, and say what became of the image."""
+        from denoise_cli.image import write
+
+        task, answer = self._task, self.as_image(last.best)
+        if task.path is None:
+            streams.write_stdout([answer], None)
+        else:
+            write(answer, task.path, force=task.force)
+        watch, rows = task.watch, self._history.rows
+        best_at = int(last.best_at[0])
+        if watch.curve is not None:
+            from denoise_cli.fitting.history import draw
+
+            draw(rows, best_at, watch.curve, force=task.force)
+        if watch.preview is not None:
+            from denoise_cli.figures.sheet import contact_sheet
+
+            words = _caption("answer", self._history.score(last.best))
+            pictures = [("noisy", self._image), *self._shown, (words, answer)]
+            captions, images = zip(*((words, picture) for words, picture in pictures), strict=True)
+            zoom = -(-_WIDE // self._image.width)
+            write(contact_sheet(images, captions, _COLUMNS, zoom), watch.preview, force=task.force)
+        self._voice.say(
+            f"{task.item.name}: {last.ended} after {last.step.number} steps, the best is step {best_at}, "
+            f"{last.seconds:.1f} s -> {task.path or 'stdout'}"
+        )
+        if task.as_json:
+            from denoise_cli.device import peak_memory
+
+            record = {
+                "input": task.item.name,
+                "output": [str(task.path)],
+                "model": task.model,
+                "device": str(self._noisy.device),
+                "steps": last.step.number,
+                "best_step": best_at,
+                "ended": last.ended,
+                "seconds": round(last.seconds, 3),
+                "peak_memory": peak_memory(),
+                "warnings": list(self._image.source.warnings),
+                "error": None,
+            }
+            self._voice.emit(json.dumps(record))
+
+    def _standings(self, fitter: "Fitter", interrupted: Callable[[], bool]) -> "Iterator[Standing]":
+        from denoise_cli.fitting.follow import follow
+
+        def halt(spent: float) -> str:
+            return "interrupted" if interrupted() else "the time is up" if spent >= self._task.seconds else ""
+
+        return follow(fitter, self._noisy, self._task.options, halt)
+
+    def _save(self, standing: "Standing", row: "Row") -> None:
+        from denoise_cli.image import write
+
+        path, every = self._task.path, self._task.watch.save_every
+        if every is not None and path is not None and row.number % every == 0:
+            place = snapshot(path, row.number)
+            write(self.as_image(standing.step.estimate), place, force=self._task.force or place in self._saved)
+            self._saved.add(place)  # a fit that begins again comes by once more
+        if self._task.watch.preview is not None and row.number in _SHOWN:
+            if self._shown and row.number == _SHOWN[0]:
+                self._shown.clear()  # the fit began again
+            self._shown.append((_caption(f"step {row.number}", row.psnr), self.as_image(standing.step.estimate)))
+
+
+def _words(row: "Row", best_at: int, seconds: float) -> str:
+    words = [f"loss {row.loss:.5f}"]
+    if row.held_out is not None:
+        words.append(f"held out {row.held_out:.5f}")
+    words.append(f"best at {best_at}")
+    if row.psnr is not None:
+        words.append(f"{row.psnr:.2f} dB")
+    if seconds != float("inf"):
+        words.append(f"{max(0.0, seconds - row.seconds):.0f} s left")
+    return ", ".join(words)
+
+
+def _caption(words: str, score: float | None) -> str:
+    return words if score is None else f"{words}, {score:.1f} dB"
