@@ -150,6 +150,16 @@ def test_what_does_not_fit_into_memory_is_told_before_the_work(monkeypatch: pyte
     assert "--set width=8" in raised.value.hint and "pixels" in raised.value.hint
 
 
+def test_of_several_processes_each_may_take_its_part_of_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 10**9)
+    monkeypatch.setattr(memory, "_sharing", 1)
+    noisy = torch.rand((1, 1, 32, 64))
+    Dip(Config()).denoise(noisy, QUICK)
+    memory.share(10**4)
+    with pytest.raises(DeviceError, match=r"are free on cpu for each of 10000 processes"):
+        Dip(Config()).denoise(noisy, QUICK)
+
+
 def broken(**changes: Any) -> Callable[[], object]:
     if set(changes) <= set(Config.__dataclass_fields__):
         return lambda: Dip(replace(Config(), **changes))
