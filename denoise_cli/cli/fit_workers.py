@@ -112,7 +112,8 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         here, there = context.Pipe()
         process = context.Process(target=_serve, args=(there, threads, count), daemon=True)
-        process.start()
+        with _unheard():
+            process.start()
         there.close()  # so that it ends here too where the process does
         return cls(process, here)
 
@@ -146,6 +147,19 @@ class _Worker:
             self.connection.send(message)
 
 
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """A process that is started meanwhile never hears of Ctrl-C or SIGTERM, which reach all: the first one tells it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _heard(workers: Sequence[_Worker]) -> list[_Worker]:
     """Those that have something to tell, or have ended."""
     ready = wait([worker.connection for worker in workers], _LOOK)
@@ -156,7 +170,7 @@ def _serve(connection: "Connection[Any, Any]", threads: int, count: int) -> None
     """Fit what is asked for, until nobody is there any more who asks."""
     import torch
 
-    for number in (signal.SIGINT, signal.SIGTERM):  # Ctrl-C reaches all processes; the first one tells the others
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(threads)
     devices.keep_memory()
@@ -164,7 +178,7 @@ def _serve(connection: "Connection[Any, Any]", threads: int, count: int) -> None
     remote = _Remote(connection)
     while (task := remote.asked()) is not None:
         try:
-            error = fit_image(task, remote, remote.interrupted)
+            error = None if remote.interrupted() else fit_image(task, remote, remote.interrupted)
         except UsageError as mistake:
             error = mistake
         connection.send(("done", error))

@@ -28,7 +28,8 @@ def pictures(folder: Path, names: str) -> list[str]:
 
 
 def started(words: list[str]) -> "subprocess.Popen[str]":
-    return subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*COMMAND, *words], stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 
 def until(process: "subprocess.Popen[str]", told: Callable[[str], bool]) -> str:
@@ -72,10 +73,20 @@ def test_an_interrupt_writes_what_is_under_way(tmp_path: Path) -> None:
     process = started([*pictures(tmp_path, "abc"), "--iters", "1000000", "--workers", "2"])
     for _ in range(2):
         until(process, lambda line: "at most 1000000 steps" in line)
-    process.send_signal(signal.SIGINT)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     _, err = process.communicate(timeout=60)
-    assert process.returncode == 130 and err.count("interrupted after") == 2
+    assert process.returncode == 130 and err.count("interrupted after") == 2 and "Traceback" not in err
     assert len(list(tmp_path.glob("*-denoised.png"))) == 2
+
+
+@linux_only
+def test_an_interrupt_before_the_first_step_writes_nothing(tmp_path: Path) -> None:
+    process = started([*pictures(tmp_path, "ab"), "--iters", "1000000", "--workers", "2"])
+    until(process, lambda line: "images at once" in line)
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130 and "Traceback" not in err and "failed" not in err
+    assert not list(tmp_path.glob("*-denoised.png"))
 
 
 @linux_only
