@@ -92,6 +92,16 @@ def table(scores: list[Score]) -> Iterator[str]:
                 yield f"| {' | '.join(cells)} |"
 
 
+def best(scores: list[Score]) -> Iterator[str]:
+    """A sentence for each way: with which padding it scores highest."""
+    for way in dict.fromkeys(score.way for score in scores):
+        rows = [score for score in scores if score.way == way]
+        paddings = dict.fromkeys(row.padding for row in rows)
+        whole = max(paddings, key=lambda padding: mean(row.whole for row in rows if row.padding == padding))
+        centre = max(paddings, key=lambda padding: mean(row.centre for row in rows if row.padding == padding))
+        yield f"With {way}, the padding {whole} scores highest on the whole image, {centre} at its centre."
+
+
 def page(scores: list[Score], words: str) -> str:
     """The table with what has to be said about it; ``words`` are the options of the command."""
     lines = [
@@ -103,6 +113,8 @@ def page(scores: list[Score], words: str) -> str:
         "being above or below it tells little by itself; the rows can be held against each other.",
         "",
         *table(scores),
+        "",
+        *best(scores),
         "",
     ]
     return "\n".join(lines)

@@ -51,7 +51,7 @@ class Options:
     average: float = 0.97  # decay of the mean of the outputs; 0: the last output alone
     held_out: float | None = None  # share of the pixels that is not fitted; 0.05 where that is how it stops, else 0
     smooth: float = 0.9  # weight of the output's variation, in units of sigma, which is measured
-    padding: str = "reflect"  # none, zero, edge or reflect
+    padding: str = "none"  # or zero, edge, reflect: docs/padding.md tells what they bring
     pad_size: int = 4  # pixels
 
 

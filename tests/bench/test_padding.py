@@ -7,7 +7,7 @@ import pytest
 
 from denoise_cli import methods
 from denoise_cli.bench import padding
-from denoise_cli.bench.padding import Score, table
+from denoise_cli.bench.padding import Score, best, table
 from denoise_cli.cli.app import main
 
 
@@ -18,6 +18,12 @@ def test_the_mean_and_the_spread_over_seeds() -> None:
     assert list(table(scores))[2:] == [
         "| the default | edge | 2 x 2 | 0.855 +- 0.007 | 0.500 +- 0.000 | 0.877, 0.876 | -0.022, -0.376 |"
     ]
+
+
+def test_the_best_padding_is_named() -> None:
+    scores = [Score("a", "none", 0, 0.8, 0.9), Score("a", "edge", 0, 0.9, 0.8), Score("b", "zero", 0, 0.1, 0.1)]
+    first, second = best(scores)
+    assert "With a, the padding edge" in first and "none at its centre" in first and "the padding zero" in second
 
 
 def test_the_ways_are_options_of_the_method() -> None:

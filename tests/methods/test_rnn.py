@@ -99,7 +99,7 @@ def test_any_size(size: tuple[int, int]) -> None:
 
 def test_what_does_not_fit_into_memory_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: 100_000)
-    with pytest.raises(DeviceError, match=r"40x40 pixels takes about .* GB") as raised:
+    with pytest.raises(DeviceError, match=r"32x32 pixels takes about .* GB") as raised:
         Rnn(Config()).denoise(torch.rand((1, 1, 32, 32)), QUICK)
     assert "--set features=4" in raised.value.hint
 
