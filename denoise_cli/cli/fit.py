@@ -132,7 +132,8 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
             results = fit_at_once(tasks, workers, where, dtype, interrupted)
         else:
             screen.say(devices.line(where, dtype))
-            results = ((task, fit_image(task, screen, lambda: bool(interrupted))) for task in tasks)
+            alone = (task for task in tasks if not interrupted)
+            results = ((task, fit_image(task, screen, lambda: bool(interrupted))) for task in alone)
         for task, error in results:
             if error is not None:
                 failures.add(error)
@@ -140,8 +141,6 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
                     screen.say(f"{task.item.name}: failed. {error.what}")
                 if job.as_json:
                     screen.emit(json.dumps({"input": task.item.name, "error": str(error)}))
-            if interrupted and workers == 1:
-                break
         if interrupted:
             raise typer.Exit(interrupted[0])
     failures.conclude()
