@@ -24,9 +24,20 @@ _EPSILON = 1e-8
 class Muon(Optimizer):
     """Hidden layers by Muon; biases, scales and the layers next to the image by Adam, at 0.6 of the rate."""
 
-    def __init__(self, params: Iterable[nn.Parameter], lr: float, weight_decay: float = 0.0) -> None:
-        """``weight_decay`` is decoupled: a step also takes ``lr * weight_decay`` of every weight."""
+    def __init__(
+        self,
+        params: Iterable[nn.Parameter],
+        lr: float,
+        weight_decay: float = 0.0,
+        *,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        """``weight_decay`` is decoupled: a step also takes ``lr * weight_decay`` of every weight.
+
+        ``dtype`` is that of the products that make a step orthogonal; bfloat16 is enough for them.
+        """
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
+        self._dtype = dtype
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
@@ -42,7 +53,7 @@ class Muon(Optimizer):
         steps = [self._momentum(weight) for weight in weights]
         for shape in dict.fromkeys(step.shape for step in steps):  # one batch for each shape of matrix
             chosen = [index for index, step in enumerate(steps) if step.shape == shape]
-            matrices = orthogonal(torch.stack([steps[index] for index in chosen]))
+            matrices = orthogonal(torch.stack([steps[index] for index in chosen]), self._dtype)
             for index, matrix in zip(chosen, matrices, strict=True):
                 weight = weights[index]
                 weight.mul_(1 - rate * decay)
@@ -84,19 +95,19 @@ class Muon(Optimizer):
         )
 
 
-def orthogonal(matrices: Tensor) -> Tensor:
+def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     """The orthogonal matrices nearest to ``matrices`` (N, R, C), roughly: singular values end between 0.7 and 1.2.
 
-    Newton and Schulz's iteration with a quintic polynomial.
+    Newton and Schulz's iteration with a quintic polynomial, in ``dtype``; the result has that of ``matrices``.
     """
     tall = matrices.shape[-2] > matrices.shape[-1]
     now = matrices.mT if tall else matrices
-    now = now / (now.norm(dim=(-2, -1), keepdim=True) + 1e-7)
+    now = (now / (now.norm(dim=(-2, -1), keepdim=True) + 1e-7)).to(dtype)
     first, third, fifth = _QUINTIC
     for _ in range(_SWEEPS):
         square = now @ now.mT
         now = first * now + (third * square + fifth * square @ square) @ now
-    return now.mT if tall else now  # type: ignore[no-any-return]
+    return (now.mT if tall else now).to(matrices.dtype)  # type: ignore[no-any-return]
 
 
 def _is_hidden(weight: Tensor) -> bool:

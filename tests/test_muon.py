@@ -14,6 +14,14 @@ def test_orthogonal_matrices_have_singular_values_near_one() -> None:
         assert values.max() < 1.3
 
 
+def test_half_the_digits_are_enough_to_be_orthogonal() -> None:
+    matrices = torch.randn((2, 20, 180), generator=torch.Generator().manual_seed(0))
+    result = orthogonal(matrices, torch.bfloat16)
+    assert result.dtype == torch.float32
+    values = torch.linalg.svdvals(result)
+    assert 0.5 < values.min() <= values.max() < 1.3
+
+
 def test_the_first_step_of_a_hidden_layer_is_orthogonal_and_of_the_stated_size() -> None:
     weight = nn.Parameter(torch.zeros(16, 8, 3, 3))
     weight.grad = torch.randn(weight.shape, generator=torch.Generator().manual_seed(1))

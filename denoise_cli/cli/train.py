@@ -71,7 +71,7 @@ def train(
         int | None,
         typer.Option("--micro-batch", min=1, help="Patches that go through the net at once, if all are too many."),
     ] = None,
-    compiled: Annotated[bool, typer.Option("--compile", help="torch.compile the net; did not pay on a CPU.")] = False,
+    compiled: Annotated[bool, typer.Option("--compile", help="torch.compile the net: pays in long runs.")] = False,
     force: Annotated[bool, typer.Option("--force", "-f", help="Throw an earlier run in the folder away.")] = False,
     quiet: flags.Quiet = False,
 ) -> None:

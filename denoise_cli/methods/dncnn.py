@@ -10,6 +10,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
+from denoise_cli.layers.folding import forward_folded
 from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
 
@@ -55,7 +56,7 @@ class DnCNN(nn.Module):
 
     def forward(self, noisy: Tensor) -> Tensor:
         """The estimate, not clipped: (N, C, H, W) from noisy images of that shape."""
-        return noisy - self.layers(noisy)  # type: ignore[no-any-return]
+        return noisy - forward_folded(self.layers, noisy)
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
         """Nothing is left open: the net is blind."""

@@ -239,4 +239,4 @@ def _fresh(make: Callable[[], nn.Module], run: Run, attempt: int) -> State:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seeds.derive(run.recipe.seed, "weights", attempt))
         net = make()
-    return State(net.to(memory_format=torch.channels_last), run.recipe)  # type: ignore[call-overload]
+    return State(net.to(memory_format=torch.channels_last), run.recipe, run.dtype)  # type: ignore[call-overload]

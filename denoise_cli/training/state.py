@@ -35,15 +35,15 @@ class Progress:
 
 
 class State:
-    """The net, its averaged twin, the optimiser and the progress."""
+    """The net, its averaged twin, the optimiser, which may work in ``dtype``, and the progress."""
 
-    def __init__(self, net: nn.Module, recipe: Recipe) -> None:
+    def __init__(self, net: nn.Module, recipe: Recipe, dtype: torch.dtype = torch.float32) -> None:
         self.net = net.train()
         for layer in net.modules():
             if recipe.frozen_norm and hasattr(layer, "running_var"):
                 layer.eval()
         self.average = copy.deepcopy(net).eval().requires_grad_(False)
-        self.optimiser = _optimiser(net, recipe)
+        self.optimiser = _optimiser(net, recipe, dtype)
         self.progress = Progress()
         pairs = list(zip(self.average.state_dict().values(), net.state_dict().values(), strict=True))
         self._means = [mean for mean, _ in pairs if mean.is_floating_point()]
@@ -162,9 +162,9 @@ def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
 
-def _optimiser(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimiser(net: nn.Module, recipe: Recipe, dtype: torch.dtype) -> torch.optim.Optimizer:
     if recipe.optimiser == "muon":
-        return Muon(net.parameters(), recipe.rate, recipe.weight_decay)
+        return Muon(net.parameters(), recipe.rate, recipe.weight_decay, dtype=dtype)
     decay, fused = recipe.weight_decay, _can_fuse(net)
     return torch.optim.AdamW(net.parameters(), recipe.rate, weight_decay=decay, fused=fused)
 
