@@ -150,7 +150,19 @@ def test_tiles_equal_the_whole(variant: int) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("rows", [1, 13])
+def test_strips_equal_the_whole(variant: int) -> None:
+    denoiser = make(variant)
+    noisy = images(40, 110, denoiser.channels)
+    options = settled(variant, noisy)
+    work = tiles.Work(denoiser, options)
+    margin = tiles.plan(40, 110, work, side=32).margin
+    whole = denoiser.denoise(pad_to_multiple(noisy, denoiser.stride), options)[..., :40, :110]
+    strips = tiles.denoise(work, noisy, tiles.Tiling(None, margin, 32 if work.reach is not None else None))[0]
+    torch.testing.assert_close(strips, whole, atol=1e-5, rtol=0)
+
+
+@EACH
+@pytest.mark.parametrize("rows", [1, 13, 20])
 def test_a_walk_equals_the_whole(variant: int, rows: int) -> None:
     """Row by row, wherever the rows are cut, at no more operations; every convolutional net can be walked."""
     denoiser = make(variant)

@@ -52,9 +52,8 @@ def timed(net: str, side: int, dtype: torch.dtype, repeats: int, *, beside: bool
     work = tiles.Work(denoiser, replace(card.options, **options))
     way = tiles.traced(work, tuple(noisy.shape), noisy.device)
     assert way is not None
-    matrix = torch.randn(_MATRIX, _MATRIX).to(dtype)
     with torch.inference_mode():
-        ways = [*_ways(work, noisy, dtype, beside=beside), Way("matrices", lambda: matrix @ matrix)]
+        ways = [*_ways(work, noisy, dtype, beside=beside), _matrices(dtype)]
         fastest = _race(ways, repeats)
     rows = [
         Timed(net, way_.name, None, missing=way_.missing)
@@ -64,6 +63,18 @@ def timed(net: str, side: int, dtype: torch.dtype, repeats: int, *, beside: bool
     ]
     assert fastest[-1] is not None
     return rows, 2 * _MATRIX**3 / fastest[-1]
+
+
+def matrix_rate(dtype: torch.dtype, repeats: int = 5) -> float:
+    """That of ``timed``, by itself."""
+    (seconds,) = _race([_matrices(dtype)], repeats)
+    assert seconds is not None
+    return 2 * _MATRIX**3 / seconds
+
+
+def _matrices(dtype: torch.dtype) -> Way:
+    matrix = torch.randn(_MATRIX, _MATRIX).to(dtype)
+    return Way("matrices", lambda: matrix @ matrix)
 
 
 def _ways(work: tiles.Work, noisy: Tensor, dtype: torch.dtype, *, beside: bool) -> Iterator[Way]:

@@ -322,6 +322,7 @@ bench.command("speed")(bench_resources.speed)
 bench.command("memory")(bench_resources.memory)
 bench.command("startup")(bench_resources.startup)
 bench.command("folder")(bench_resources.folder)
+bench.command("photo")(bench_resources.photo)
 
 
 def _write_page(page: str, output: Path | None) -> None:

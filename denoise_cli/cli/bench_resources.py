@@ -130,3 +130,23 @@ def folder(
         shares.append(measure(model, count, side))
         screen.say(f"{model}: {100 * shares[-1].share:.0f} % in the net")
     screen.emit(table(shares))
+
+
+def photo(
+    models: Annotated[list[str] | None, typer.Argument(help="Shipped nets.")] = None,
+    megapixels: Annotated[int, typer.Option(help="Of the photo.", min=1)] = 24,
+    quiet: flags.Quiet = False,
+) -> None:
+    """Time a whole run on a large photo, beside plain PyTorch and the matrix rate, as a Markdown table.
+
+    Examples:
+
+    `denoise bench photo dncnn.color-blind --megapixels 24`
+    """
+    from denoise_cli.bench.photo import measure, table
+
+    found = []
+    for model in models or ["dncnn.color-blind"]:
+        found.append(measure(model, megapixels))
+        screen.say(f"{model}: {found[-1].wall:.1f} s, {100 * found[-1].share:.0f} % of the matrix rate")
+    screen.emit(table(found))

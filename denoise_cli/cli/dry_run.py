@@ -44,8 +44,8 @@ def _planned(job: "Job", bench: "Workbench", read: "Read") -> tuple[dict[str, An
     plan, frames = plan_of(choice.told().engine, loaded.frames[0]), len(loaded.frames)
     record = {
         "model": choice.name, "width": plan.width, "height": plan.height, "frames": frames, "tiles": plan.count,
-        "tile": plan.tiling.side, "margin": plan.tiling.margin, "rows": plan.rows, "memory": plan.memory,
-        "seconds": round(plan.seconds, 3),
+        "tile": plan.tiling.side, "strip": plan.tiling.strip, "margin": plan.tiling.margin, "rows": plan.rows,
+        "memory": plan.memory, "seconds": round(plan.seconds, 3),
     }  # fmt: skip
     pages = f", {frames} frames, each" if frames > 1 else ""
     where = ", ".join(map(str, job.paths)) or "stdout"
@@ -53,8 +53,9 @@ def _planned(job: "Job", bench: "Workbench", read: "Read") -> tuple[dict[str, An
 
 
 def _words(plan: "Plan") -> str:
-    cut = f"{plan.count} tiles of {plan.tiling.side} pixels and {plan.tiling.margin} of margin"
-    told = ["one piece, no margin" if plan.tiling.side is None else cut]
+    tiling = plan.tiling
+    kind = f"strips, {tiling.strip} pixels wide" if tiling.strip else f"tiles of {tiling.side} pixels"
+    told = ["one piece, no margin" if plan.count == 1 else f"{plan.count} {kind} and {tiling.margin} of margin"]
     told += [] if plan.rows is None else [f"{plan.rows} rows at a time"]
     told += [] if plan.memory is None else [f"about {plan.memory / 1e9:.2f} GB"]
     return ", ".join([*told, f"about {plan.seconds:.1f} s"])

@@ -1,5 +1,6 @@
 """Convolutions row by row."""
 
+from functools import cache, partial
 from typing import Any
 
 import torch
@@ -30,18 +31,46 @@ def convolution(
     def span(first: int, end: int) -> tuple[int, int]:
         return first * steps[0] - borders[0], (end - 1) * steps[0] - borders[0] + seen[0] + 1
 
-    def make(images: list[Tensor], there: int, first: int, end: int) -> Tensor:
+    def convolve(rows: Tensor, above: int, rectify: bool) -> Tensor:
+        """Rows of zeros, as many as ``above``, are added on both sides."""
+        if rectify and rows.device.type == "cpu" and _rectifies(dtype):
+            settings = (above, borders[1]), steps, gaps, groups
+            return torch.ops.mkldnn._convolution_pointwise(rows, weight, bias, *settings, "relu", (), "")  # type: ignore[no-any-return]
+        made = functional.conv2d(rows, weight, bias, steps, (above, borders[1]), gaps, groups)
+        return made.relu_() if rectify else made
+
+    def make(images: list[Tensor], there: int, first: int, end: int, *, rectify: bool = False) -> Tensor:
         rows = images[0].to(dtype)
         low, high = span(first, end)
         above, below = there - low, high - there - rows.shape[-2]  # rows that overhang
         if above != below:
             rows, above = functional.pad(rows, (0, 0, above, below)), 0
-        return functional.conv2d(rows, weight, bias, steps, (above, borders[1]), gaps, groups)
+        return convolve(rows, above, rectify)
+
+    def roomy(images: list[Tensor], there: int, first: int, end: int, room: int, *, rectify: bool = False) -> Tensor:
+        """The free rows are those that a wider border of zeros adds."""
+        rows = images[0].to(dtype)
+        low, high = span(first, end)
+        above, below = there - low, high - there - rows.shape[-2]
+        if above or below > room:
+            made = make(images, there, first, end, rectify=rectify)
+            return functional.pad(made, (0, 0, room, 0))
+        return convolve(rows, room, rectify)[..., : room + end - first, :]
 
     shape = (image.shape[0], weight.shape[0], height, width)
     macs = image.shape[0] * width * weight.numel()
-    rule = Rule(span, make, fresh=True, macs=macs)
-    return Node(shape, dtype, rule, (image,))
+
+    def rule(rectify: bool) -> Rule:
+        return Rule(
+            span,
+            partial(make, rectify=rectify),
+            fresh=True,
+            roomy=partial(roomy, rectify=rectify) if steps[0] == 1 and image.shape[0] == 1 else None,
+            rectified=None if rectify else rule(True),
+            macs=macs,
+        )
+
+    return Node(shape, dtype, rule(False), (image,))
 
 
 def transposed(
@@ -79,6 +108,15 @@ def transposed(
     shape = (image.shape[0], weight.shape[1] * groups, height, width)
     macs = image.shape[0] * image.shape[-1] * weight.numel() // steps[0]
     return Node(shape, dtype, Rule(span, make, fresh=True, macs=macs), (image,))
+
+
+@cache
+def _rectifies(dtype: torch.dtype) -> bool:
+    """Whether oneDNN's convolutions, as this PyTorch has them, make the ReLU on the way, without another pass."""
+    available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    if not available or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def pair(value: Any) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 Span = Callable[[int, int], tuple[int, int]]
 Make = Callable[[list[Tensor], int, int, int], Tensor]
+RoomyMake = Callable[[list[Tensor], int, int, int, int], Tensor]
 
 
 class Unwalkable(Exception):
@@ -23,6 +24,8 @@ class Rule:
     make: Make  # from those rows that are there, the number of the first, and the first and end of the result
     overwrite: Callable[[Tensor], Tensor] | None = None  # the same in the memory of the only input
     fresh: bool = False  # what it makes is in memory of its own
+    roomy: RoomyMake | None = None  # the same below so many free rows in the same memory, the last argument
+    rectified: "Rule | None" = None  # the same and a ReLU of it at once
     macs: int = 0  # multiplications with weights for each row of the result
     again: int = 0  # rows on either side of those wanted that are made in vain
 

@@ -22,7 +22,7 @@ class Plan:
     height: int  # of what is to be denoised
     width: int
     tiling: tiles.Tiling
-    count: int  # of the tiles
+    count: int  # of the tiles or strips
     rows: int | None  # made at a time; None: a tile is done at once
     memory: int | None  # bytes, of the process as it is now and what comes; None where that is not known
     seconds: float  # of the denoising, from a trial with a small piece
@@ -39,13 +39,14 @@ def plan_of(engine: Engine, image: Image) -> Plan:
     if asked.box is not None and reach is not None:
         height, width = min(height + 2 * reach, image.height), min(width + 2 * reach, image.width)
     tiling = tiling_of(engine, work, height, width)
+    tall, wide = tiling.cut(height, width)
     need = tiles.working_memory(height, width, work, tiling, engine.device)
     ways = len(TURNS) if asked.every_turn else 1
     plan = Plan(
         height,
         width,
         tiling,
-        1 if tiling.side is None else -(-height // tiling.side) * -(-width // tiling.side),
+        -(-height // tall) * -(-width // wide),
         tiles.rows_of(height, width, work, tiling, engine.device),
         None if need is None else (memory() or 0) + need + 4 * noisy[0, :, 0, 0].numel() * height * width,
         ways * _seconds(work, noisy[..., : _TRIED[0], : _TRIED[1]]) * height * width,

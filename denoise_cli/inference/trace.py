@@ -1,6 +1,6 @@
 """What a net does to an image, written down without doing it: which images come up on the way, each made of others."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -136,4 +136,16 @@ def _needed(source: Node, outputs: list[Node]) -> Trace:
     for node in order:
         for other in dict.fromkeys(node.inputs):
             other.readers.append(node)
-    return Trace(list(order), outputs)
+    return Trace(list(_rectified(order, outputs)), outputs)
+
+
+def _rectified(nodes: Iterable[Node], outputs: list[Node]) -> Iterator[Node]:
+    """``nodes`` without those whose only reader is their ReLU: it makes both at once, of what they are made of."""
+    for node in nodes:
+        after = node.readers[0] if len(node.readers) == 1 and node not in outputs else None
+        if after is None or after.rule.overwrite is not torch.relu_ or node.rule.rectified is None:
+            yield node
+            continue
+        after.rule, after.inputs = node.rule.rectified, node.inputs
+        for other in dict.fromkeys(node.inputs):
+            other.readers[other.readers.index(node)] = after

@@ -15,6 +15,7 @@ from denoise_cli.inference.nodes import Node
 from denoise_cli.inference.trace import Trace
 
 _NOWHERE, _NEVER = -(1 << 60), 1 << 60
+_ROOMS = 8  # times as many rows as are kept above them: fewer are copied below those, which then is cheaper
 _STEADY = 3  # steps with rows of the outputs after which nothing changes any more
 
 
@@ -104,14 +105,21 @@ def walk(trace: Trace, rows: int, source: Callable[[int, int], Tensor]) -> Itera
         for piece in pieces:
             node = nodes[piece.place]
             images = [take(place, piece.low, piece.high) for place in inputs[piece.place]]
+            kept = held.get(piece.place) if node.readers else None
             overwrite = node.rule.overwrite if overwriting[piece.place] else None
-            made = overwrite(images[0]) if overwrite else node.rule.make(images, piece.low, piece.first, piece.end)
-            del images
+            if kept and node.rule.roomy and piece.end - piece.first >= _ROOMS * kept[1].shape[-2]:
+                first, above = kept
+                made = node.rule.roomy(images, piece.low, piece.first, piece.end, above.shape[-2])
+                made[..., : above.shape[-2], :] = above
+                held[piece.place], made = (first, made), made[..., above.shape[-2] :, :]
+                del above
+            else:
+                made = overwrite(images[0]) if overwrite else node.rule.make(images, piece.low, piece.first, piece.end)
+                if node.readers:
+                    held[piece.place] = (kept[0], _below(kept[1], made)) if kept else (piece.first, made)
+            del images, kept
             if node in trace.outputs:
                 ready[piece.place] = (piece.first, made)
-            if node.readers:
-                kept = held.get(piece.place)
-                held[piece.place] = (kept[0], _below(kept[1], made)) if kept else (piece.first, made)
             del made
             for place, low in piece.spared:
                 _keep(held, place, low)

@@ -52,3 +52,35 @@ def test_when_images_are_cut() -> None:
     assert tiles.plan(4 * side, side, tiles.Work(Shifts(1, 5), None)) == tiles.Tiling(1024, 5)
     assert tiles.plan(4 * side, side, tiles.Work(Shifts(8, 700), None)) == tiles.Tiling(1400, 704)
     assert tiles.plan(4 * side, side, tiles.Work(Shifts(1, None), None), side=64).side is None
+
+
+@pytest.mark.parametrize(("stride", "reach"), [(1, 0), (1, 7), (8, 7)])
+@pytest.mark.parametrize("size", [(33, 100), (1, 131), (65, 64), (9, 8)])
+@pytest.mark.parametrize("strip", [24, 40])
+def test_joined_strips_are_the_whole(stride: int, reach: int, size: tuple[int, int], strip: int) -> None:
+    noisy = torch.rand((1, 1, *size), generator=torch.Generator().manual_seed(0))
+    denoiser = Shifts(stride, reach)
+    work = tiles.Work(denoiser, None)
+    (joined,) = tiles.denoise(work, noisy, tiles.Tiling(None, -(-reach // stride) * stride, strip))
+    assert torch.equal(joined, tiles.denoise(work, noisy, tiles.Tiling(None, 0))[0])
+
+
+class Wide(Shifts):
+    """Can be walked: a convolution of so many features."""
+
+    def __init__(self, features: int, reach: int) -> None:
+        super().__init__(1, reach)
+        self.weight = torch.rand((features, 3, 3, 3), generator=torch.Generator().manual_seed(0))
+
+    def denoise(self, noisy: Tensor, options: Any) -> Tensor:
+        return functional.conv2d(noisy, self.weight, padding=1).amax(1, keepdim=True)
+
+
+def test_wide_rows_are_cut_into_even_strips_where_their_margins_are_small() -> None:
+    wide = tiles.plan(3000, 6000, tiles.Work(Wide(32, 20), None))
+    assert wide.side is None and wide.strip is not None and (wide.strip + 2 * wide.margin) % 16 == 0
+    assert 6 * wide.strip >= 6000 > 5 * wide.strip
+    whole = tiles.Tiling(None, 0)
+    assert tiles.plan(3000, 6000, tiles.Work(Wide(4, 20), None)) == whole, "narrow features"
+    assert tiles.plan(3000, 6000, tiles.Work(Wide(32, 200), None)) == whole, "wide margins"
+    assert tiles.plan(3000, 1000, tiles.Work(Wide(32, 20), None)) == whole, "a narrow image"
