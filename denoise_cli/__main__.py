@@ -4,12 +4,17 @@ import os
 import signal
 import sys
 
+# Linux: PyTorch asks for large pages for its large tensors; has to be said before it is imported. Measured for dncnn in
+# bfloat16 on one core with AMX: 0.90 of the time for 1024x1024 pixels in memory, 0.93 for a run on a photo of 12 MP.
+_LARGE_PAGES = ("THP_MEM_ALLOC_ENABLE", "1")
+
 
 def entry() -> None:
     """Run the command line; what it needs is imported where a signal is caught already."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as in the background
         signal.signal(signal.SIGINT, _leave)
     signal.signal(signal.SIGTERM, _leave)
+    os.environ.setdefault(*_LARGE_PAGES)
     try:
         from denoise_cli.cli import app
 

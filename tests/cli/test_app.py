@@ -157,3 +157,17 @@ def shown() -> str:
     with console.capture() as capture:
         console.print("wrong", style="red")
     return capture.get()
+
+
+@pytest.mark.parametrize(("asked", "told"), [(None, "1"), ("0", "0")])
+def test_large_pages_are_asked_for_unless_the_user_says_otherwise(
+    asked: str | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "THP_MEM_ALLOC_ENABLE"
+    monkeypatch.delenv(name, raising=False)
+    if asked is not None:
+        monkeypatch.setenv(name, asked)
+    words = "import atexit, os, sys; sys.argv = ['denoise', '--version']; from denoise_cli.__main__ import entry;"
+    words += f" atexit.register(lambda: print(os.environ['{name}'])); entry()"
+    done = subprocess.run([sys.executable, "-c", words], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == told
