@@ -4,6 +4,9 @@ from denoise_cli import methods, shelf
 from denoise_cli.bench.protocol import BSD68, CBSD68, SET12, Trial
 from denoise_cli.bench.references import published
 from denoise_cli.bench.study import Row, Study, Table
+from denoise_cli.noise import parse
+from denoise_cli.noise.gaussian import Gaussian
+from denoise_cli.noise.mixture import Mixture
 
 _SIGMAS = (15, 25, 50, 75)
 
@@ -13,12 +16,18 @@ def _table(caption: str, images: str, channels: int) -> Table:
     words = [f"gaussian:{sigma}" for sigma in _SIGMAS]
     rows = []
     for entry in shelf.entries():
-        blind = entry.noise.startswith("gaussian:") and ".." in entry.noise
-        if blind and entry.channels == channels and not methods.find(entry.model).per_class:
+        if _is_blind(entry.noise) and entry.channels == channels and not methods.find(entry.model).per_class:
             whose, figures = published(entry, images)
             told = tuple(figures.get(word) for word in words)
             rows.append(Row(f"`{entry.name}` ({whose})", weights=entry.name, paper=told, told=True))
     return Table(caption, tuple(rows), tuple(Trial(images, word, False) for word in words))
+
+
+def _is_blind(words: str) -> bool:
+    """Whether the noise of training is Gaussian and nothing else, of many levels, and always there."""
+    noise = parse(words)
+    parts = noise.noises if isinstance(noise, Mixture) else (noise,)
+    return all(isinstance(part, Gaussian) and part.sigma.low < part.sigma.high for part in parts)
 
 
 STUDY = Study(
