@@ -106,7 +106,7 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     first, third, fifth = _QUINTIC
     for _ in range(_SWEEPS):
         square = now @ now.mT
-        now = first * now + (third * square + fifth * square @ square) @ now
+        now = torch.baddbmm(now, torch.baddbmm(square, square, square, beta=third, alpha=fifth), now, beta=first)
     return (now.mT if tall else now).to(matrices.dtype)  # type: ignore[no-any-return]
 
 
