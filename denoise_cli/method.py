@@ -196,6 +196,8 @@ class Recipe:
     frozen_norm: bool = False  # batch norms keep the statistics of --init-from: for batches too small to have any
     gray: float = 0.2  # share of patches made gray, noise and all, so that a colour net is at home with gray images too
     seed: int = 0
+    teacher: str = ""  # weights whose estimates of noise that they learned are learned, in place of clean images
+    taught: float = 0.5  # share of the patches that the teacher teaches
     perceptual: str = ""  # whose features the loss `perceptual` compares: a classifier's weights, or vgg16:FILE
     loss: str = "l1"  # a word that losses.parse reads; a method sees the one of its step, which losses.find reads
 

@@ -107,7 +107,7 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
     for _ in range(_SWEEPS):
         square = now @ now.mT
         now = torch.baddbmm(now, torch.baddbmm(square, square, square, beta=third, alpha=fifth), now, beta=first)
-    return (now.mT if tall else now).to(matrices.dtype)  # type: ignore[no-any-return]
+    return (now.mT if tall else now).to(matrices.dtype)
 
 
 def _is_hidden(weight: Tensor) -> bool:

@@ -50,6 +50,12 @@ def train(
         str | None,
         typer.Option(help="What the loss `perceptual` sees with: classifier.TAG, a file or run of one, or vgg16:FILE."),
     ] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(
+            help="Weights, or a run, whose estimates are learned instead of clean images, for half the patches."
+        ),
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of weights, patches and noise.")] = None,
     settings: flags.Settings = None,
     validation: Annotated[
@@ -89,6 +95,7 @@ def train(
     """
     from denoise_cli import checkpoint, losses, methods, shelf
     from denoise_cli import device as devices
+    from denoise_cli.cli.teachers import load_teacher
     from denoise_cli.data.synthesize import folder_of
     from denoise_cli.data.training_set import class_names
     from denoise_cli.errors import UsageError, WeightsError
@@ -111,7 +118,7 @@ def train(
         shares = knobs.split(knobs.parse_settings(settings or []), card.config, card.recipe, of=of)
         config = fill(card.config, shares[0], of)
         given = {"noise": noise, "steps": steps, "batch": batch, "patch": patch, "rate": rate, "loss": loss}
-        given |= {"seed": seed, "perceptual": perceptual}
+        given |= {"seed": seed, "perceptual": perceptual, "teacher": teacher}
         chosen = {name: value for name, value in given.items() if value is not None}
         recipe = fill(card.recipe, chosen | shares[1], of)
         check(recipe)
@@ -135,6 +142,7 @@ def train(
                     "Start from weights of nets of the same widths: see --set and `denoise models info`.",
                 )
             screen.say(f"{taken} of {wanted} tensors start as in {init_from}")
+        taught_by = load_teacher(card, recipe, config.channels, where, dtype) if recipe.teacher else None
         features = features_of(recipe.perceptual, where) if recipe.perceptual else None
         folder = output or Path("runs") / f"{model}-{folder_of(recipe.noise)}"
         command = shlex.join(["denoise", *sys.argv[1:]])
@@ -172,7 +180,7 @@ def train(
                 def stop(spent: float) -> bool:
                     return (team.leads and spent > seconds) or bool(interrupted)
 
-                for report in loop.train(run, make, material.patches, checks, folder, stop, team):
+                for report in loop.train(run, make, material.patches, checks, folder, stop, team, taught_by):
                     _show(report, bar, recipe.steps, checks.unit)
                     waiting = report.waiting
             (code,) = team.highest(*(interrupted or [0]))

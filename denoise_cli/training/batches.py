@@ -10,6 +10,7 @@ from denoise_cli.data.patches import Patches
 from denoise_cli.method import Recipe
 from denoise_cli.noise import Noise, Pair, as_pair, stored
 from denoise_cli.shapes import LUMA
+from denoise_cli.training.teacher import Teacher, either
 
 BLOCK = 32  # patches that get their noise together, from one generator
 
@@ -24,23 +25,35 @@ class Batches:
     patches: Patches
     kind: Noise | None  # None: the patches hold clean and noisy channels already
     part: range  # which patches of every batch
+    teacher: Teacher | None = None  # of a share of the patches
 
     def at(self, recipe: Recipe, attempt: int, step: int) -> Pair:
         """The pairs of a step of an attempt."""
         first, last = self.part.start // BLOCK, -(-self.part.stop // BLOCK)
         made = range(first * BLOCK, min(last * BLOCK, recipe.batch))
         clean, label = self.patches.draw(recipe.batch, seeds.generator(recipe.seed, "patches", attempt, step), made)
-        if self.kind is None:
-            pair = as_pair(clean)
-        else:
-            blocks = [
-                _noisy(block, self.kind, recipe, (attempt, step, number))
-                for number, block in enumerate(torch.split(clean, BLOCK), first)
-            ]
-            pair = _joined(blocks)
-            pair = pair._replace(noisy=_some_stored(pair.noisy, made.start, recipe.eight_bit))
         inside = slice(self.part.start - made.start, self.part.stop - made.start)
-        return pair._replace(label=label).each(lambda whole: whole[inside])
+        if self.kind is None:
+            return as_pair(clean)._replace(label=label).each(lambda whole: whole[inside])
+        chosen = self._chosen(recipe, attempt, step)[made.start : made.stop]
+        blocks = [
+            _noisy(block, self._noise(self.kind, part), recipe, (attempt, step, number))
+            for number, (block, part) in enumerate(
+                zip(torch.split(clean, BLOCK), torch.split(chosen, BLOCK), strict=True), first
+            )
+        ]
+        pair = _joined(blocks)
+        pair = pair._replace(noisy=_some_stored(pair.noisy, made.start, recipe.eight_bit), label=label)
+        pair = pair.each(lambda whole: whole[inside])
+        return self.teacher.taught(pair, chosen[inside]) if self.teacher else pair
+
+    def _chosen(self, recipe: Recipe, attempt: int, step: int) -> Tensor:
+        """Which patches of a batch the teacher teaches: (N, 1, 1, 1), on the CPU."""
+        uniform = torch.rand((recipe.batch, 1, 1, 1), generator=seeds.generator(recipe.seed, "taught", attempt, step))
+        return uniform < (recipe.taught if self.teacher else 0.0)
+
+    def _noise(self, kind: Noise, chosen: Tensor) -> Noise:
+        return either(chosen, self.teacher.noise, kind) if self.teacher else kind
 
 
 def _noisy(clean: Tensor, kind: Noise, recipe: Recipe, key: tuple[int, ...]) -> Pair:

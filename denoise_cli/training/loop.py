@@ -24,6 +24,7 @@ from denoise_cli.training.log import Report
 from denoise_cli.training.run import PAIRS, Run, at_step, check, check_start, differences
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
+from denoise_cli.training.teacher import Teacher
 from denoise_cli.training.validation import Validation
 from denoise_cli.training.waiting import Waiting
 
@@ -52,14 +53,16 @@ def train(
     folder: Path,
     stop: Callable[[float], bool],
     team: Team = _ALONE,
+    teacher: Teacher | None = None,
 ) -> Iterator[Report]:
     """Train until the recipe's last step, or until ``stop(seconds since the start of this call)`` says so.
 
     ``folder`` receives the files of ``training.folder``; a ``LAST`` that is there already is continued, and ends in
-    the same weights as if it had never been stopped. ``make`` builds the net on the patches' device; it is called
-    under the seed of the run. A run that is stopped before its first validation is measured then, so that there are
-    weights to use; these are replaced when it goes on. All processes of a ``team`` call this with the same arguments
-    and get the same reports; any of them may stop all, and only the first one touches ``folder``.
+    the same weights as if it had never been stopped. ``teacher`` is the one that the recipe names. ``make`` builds the
+    net on the patches' device; it is called under the seed of the run. A run that is stopped before its first
+    validation is measured then, so that there are weights to use; these are replaced when it goes on. All processes of
+    a ``team`` call this with the same arguments and get the same reports; any of them may stop all, and only the first
+    one touches ``folder``.
 
     Raises ``UsageError`` for a recipe that cannot be, or that is not the one of all processes, ``WeightsError`` for a
     damaged ``LAST``, ``OutputError`` where the folder takes no more, ``DeviceError`` where the memory is too small or
@@ -73,7 +76,7 @@ def train(
     state = _fresh(make, run, 0)
     keeper.begin(state)
     kind = None if recipe.noise == PAIRS else noise.parse(recipe.noise)
-    batches = Batches(patches, kind, team.share(recipe.batch))
+    batches = Batches(patches, kind, team.share(recipe.batch), teacher)
     portions, waiting = Portions(run.micro_batch), Waiting(patches.device)
     every = max(1, -(-recipe.steps // _VALIDATIONS))
     floor = team.told(validation.floor())

@@ -25,8 +25,9 @@ _LIMITS = {  # field: (lowest value, whether that value itself is allowed)
     "ema": (0, True),
     "eight_bit": (0, True),
     "gray": (0, True),
+    "taught": (0, True),
 }
-_AT_MOST_ONE = ("ema", "eight_bit", "gray")
+_AT_MOST_ONE = ("ema", "eight_bit", "gray", "taught")
 
 _Recipe = TypeVar("_Recipe", bound=Recipe)
 
@@ -104,6 +105,11 @@ def check(recipe: Recipe) -> None:
         )
     if recipe.noise != PAIRS:
         noise.parse(recipe.noise)
+    elif recipe.teacher:
+        raise UsageError(
+            f"{recipe.teacher} teaches noise that is drawn anew, and the pairs of a make-data set hold theirs already.",
+            "Name a set of clean images and a --noise, or leave --teacher out.",
+        )
 
 
 def check_start(run: Run) -> None:
