@@ -28,6 +28,7 @@ _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and
 _LEAST_TOLD = 10 / 255  # sigma below which its error weighs: a fine texture passes for noise, black hides it
 _LEAST_BESIDE = 8 / 255  # sigma from which noise beside impulses is worth removing; fine textures read up to 7
 _LEAST_CORRELATED = 2.5 / 255  # sigma below which noise that is not white may be that of a clean picture, compressed
+_LEAST_CAMERA = 10 / 255  # sigma below which such noise takes weights for JPEG: those for a camera's harm weak noise
 _LEAST_COARSE = 6.5  # times as much noise in coarse detail as in the finest: demosaicing leaves 8 to 20, textures less
 
 
@@ -68,10 +69,11 @@ class Look:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of weights that it takes, of ``KINDS``, the most particular one first."""
+        weak = self.sigma < _LEAST_CAMERA
         shown = {
             MIXED: self.grainy_beside,
-            JPEG: self.suits == GAUSSIAN and self.jpeg_blocks,
-            CAMERA: self.suits == GAUSSIAN and self.demosaiced,
+            JPEG: self.suits == GAUSSIAN and (self.jpeg_blocks or (self.demosaiced and weak)),
+            CAMERA: self.suits == GAUSSIAN and self.demosaiced and not weak,
             LIGHT: self.suits == GAUSSIAN and self.shot > 0,
         }
         return (*(kind for kind, there in shown.items() if there), self.suits)

@@ -137,6 +137,14 @@ def test_particular_noise_takes_weights_for_it_where_there_are_any() -> None:
     assert choose(Look(0.0, 0.1, shot=0.05), 3, [*plain, camera]).name == "a.1"
 
 
+def test_weak_noise_that_was_compressed_is_not_a_cameras() -> None:
+    entries = [entry("a.1", GAUSSIAN, 3), entry("cbdnet.camera", "camera", 3), entry("dt.photo", "jpeg", 3)]
+    coarse = [Look(0.0, sigma / 255, white=False, fine=sigma / 255 / 15) for sigma in (1, 5, 9, 11, 30)]
+    chosen = [choose(seen, 3, entries).name for seen in coarse]
+    assert chosen == ["a.1", "dt.photo", "dt.photo", "cbdnet.camera", "cbdnet.camera"]
+    assert choose(coarse[1], 3, entries[:2]).name == "a.1"
+
+
 def test_a_mixture_learnt_the_strongest_of_its_gaussian_noises() -> None:
     weak = entry("a.1", GAUSSIAN, 3, "gaussian:0..55")
     photo = entry("b.1", GAUSSIAN, 3, "0.5*gaussian:0..75 + 0.5*sp:0..0.5")
