@@ -13,7 +13,7 @@ from denoise_cli.noise import parse
 from denoise_cli.noise.blocks import has_jpeg_blocks
 from denoise_cli.noise.estimate import noise_level
 from denoise_cli.noise.gaussian import Gaussian
-from denoise_cli.noise.mixture import Mixture
+from denoise_cli.noise.mixture import parts
 from denoise_cli.shapes import to_unit
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
@@ -156,7 +156,5 @@ def _learnt(entry: shelf.Entry, seen: Look) -> bool:
     """Whether the noise was no stronger in the image than the strongest white noise of training."""
     if f"{GAUSSIAN}:" not in entry.noise:
         return True
-    noise = parse(entry.noise)
-    parts = noise.noises if isinstance(noise, Mixture) else (noise,)
-    highest = [part.sigma.high for part in parts if isinstance(part, Gaussian)]
+    highest = [part.sigma.high for part in parts(parse(entry.noise)) if isinstance(part, Gaussian)]
     return not highest or seen.sigma <= max(highest)

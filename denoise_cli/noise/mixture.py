@@ -13,6 +13,11 @@ _PLUS = re.compile(r"\s\+\s|(?<![0-9.]e)\+(?=\s*[0-9.]+(?:e[+-]?[0-9]+)?\s*\*)")
 _EXAMPLE = "Write weights above 0 and noises, as in 0.6*gaussian:0..55 + 0.4*jpeg:10..90."
 
 
+def parts(noise: Noise) -> tuple[Noise, ...]:
+    """The noises of a mixture, or the one that it is."""
+    return noise.noises if isinstance(noise, Mixture) else (noise,)
+
+
 @dataclass(frozen=True)
 class Mixture:
     """Each image draws one of the noises, as often as its weight says, and gets its ``Pair.sigma`` from it."""

@@ -20,6 +20,10 @@ class Pair(NamedTuple):
         """All that is there, changed; images stay at the same places of the batch in each."""
         return Pair(*(change(part) if part is not None else None for part in self))  # type: ignore[arg-type]
 
+    def where(self, chosen: Tensor, other: "Pair") -> "Pair":
+        """These images where they are ``chosen``, (N, 1, 1, 1) of bool, and those of ``other`` else; no labels."""
+        return Pair(*(torch.where(chosen, ours, theirs) for ours, theirs in zip(self[:3], other[:3], strict=True)))
+
 
 class Noise(Protocol):
     """A frozen dataclass, called with clean images and a generator on their device; ``str`` parses back to it."""

@@ -49,8 +49,10 @@ class Batches:
 
     def _chosen(self, recipe: Recipe, attempt: int, step: int) -> Tensor:
         """Which patches of a batch the teacher teaches: (N, 1, 1, 1), on the CPU."""
+        if self.teacher is None:
+            return torch.zeros((recipe.batch, 1, 1, 1), dtype=torch.bool)
         uniform = torch.rand((recipe.batch, 1, 1, 1), generator=seeds.generator(recipe.seed, "taught", attempt, step))
-        return uniform < (recipe.taught if self.teacher else 0.0)
+        return uniform < recipe.taught
 
     def _noise(self, kind: Noise, chosen: Tensor) -> Noise:
         return either(chosen, self.teacher.noise, kind) if self.teacher else kind
@@ -72,8 +74,7 @@ def _with_gray(pair: Pair, kind: Noise, share: float, generator: torch.Generator
     chosen = torch.rand((len(pair.clean), 1, 1, 1), generator=generator, device=pair.clean.device) < share
     luma = sum(weight * channel for weight, channel in zip(LUMA, torch.split(pair.clean, 1, dim=1), strict=True))
     assert isinstance(luma, Tensor)
-    gray = kind(luma, generator)
-    return Pair(*(torch.where(chosen, new, old) for new, old in zip(gray[:3], pair[:3], strict=True)))
+    return kind(luma, generator).where(chosen, pair)
 
 
 def _joined(blocks: list[Pair]) -> Pair:

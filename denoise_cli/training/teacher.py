@@ -44,8 +44,6 @@ def either(chosen: Tensor, theirs: Noise, ours: Noise) -> Noise:
     """The noise that is ``theirs`` for the images that are ``chosen``, (N, 1, 1, 1) of bool, and ``ours`` else."""
 
     def noisy(clean: Tensor, generator: torch.Generator) -> Pair:
-        taken = chosen.to(clean.device)
-        made = theirs(clean, generator), ours(clean, generator)
-        return Pair(*(torch.where(taken, one, other) for one, other in zip(made[0][:3], made[1][:3], strict=True)))
+        return theirs(clean, generator).where(chosen.to(clean.device), ours(clean, generator))
 
     return noisy

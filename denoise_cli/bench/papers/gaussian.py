@@ -6,7 +6,7 @@ from denoise_cli.bench.references import published
 from denoise_cli.bench.study import Row, Study, Table
 from denoise_cli.noise import parse
 from denoise_cli.noise.gaussian import Gaussian
-from denoise_cli.noise.mixture import Mixture
+from denoise_cli.noise.mixture import parts
 
 _SIGMAS = (15, 25, 50, 75)
 
@@ -25,9 +25,7 @@ def _table(caption: str, images: str, channels: int) -> Table:
 
 def _is_blind(words: str) -> bool:
     """Whether the noise of training is Gaussian and nothing else, of many levels, and always there."""
-    noise = parse(words)
-    parts = noise.noises if isinstance(noise, Mixture) else (noise,)
-    return all(isinstance(part, Gaussian) and part.sigma.low < part.sigma.high for part in parts)
+    return all(isinstance(part, Gaussian) and part.sigma.low < part.sigma.high for part in parts(parse(words)))
 
 
 STUDY = Study(
