@@ -30,11 +30,16 @@ _FIRST = 500  # blocks for the first guess
 _ROUNDS = 4  # of clipping undone with the level of the round before, at most
 _SETTLED = 3e-3  # relative change of the level from round to round, which ends them
 _LEAST_KEPT = 0.3  # share of the variance that clipping must have left in a block
+_UNTOUCHED = 0.8  # share that it must have left where the growth of noise with the light is read
+_FEW, _COUNTS = 20, 64  # photons, on average, up to which each is counted; and how many these can at most be
+_DIMMEST = 0.05  # least variance of a block's noise, over that at the mean light
+_TELLS = 0.2  # of that, from which a block tells the level
 _NOTHING = 1e-6  # sigma that is rounding
 _TONES = 12  # bins of brightness
 _BIN_BLOCKS = 60  # blocks that a bin of brightness must have
 _GROWS = 1.3  # deviation at the brightest part over that at the darkest, from which noise counts as growing with light
 _MISFIT = 0.25  # relative distance of the levels from the line, above which they are no line
+_BELOW = 0.4  # of the levels lie below the line
 _WHITE = 1.6  # deviation of the low coefficients over the high ones, up to which noise counts as white
 _FLAT = 0.02  # share of the blocks, the flattest, that tell whether noise is white
 _TELLING = 5  # times as many blocks must be
@@ -93,21 +98,19 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
     clips = image.min().item() >= 0 and image.max().item() <= 1
     light = image.mean().clamp(0, 1).item()
     shot, read = 0.0, blocks.high[:: 1 + len(blocks.high) // _FIRST].median().sqrt().item()
-    usable = torch.ones_like(blocks.low, dtype=torch.bool)
-    for _ in range(_ROUNDS if clips else 1):
+    for _ in range(_ROUNDS):
         before = shot, read
-        if clips:
-            kept, excess = _clipped(blocks.tones, shot, read)
-            tie = excess / blocks.pixels
-            blocks = replace(blocks, kept=kept, tie=tie / (2 / blocks.lows + tie))
-            usable = blocks.kept > _LEAST_KEPT
-            if usable.sum() < min(4 * blocks.fewest, len(usable)):
-                usable = blocks.kept >= blocks.kept.median()
-        part = blocks if usable.all() else blocks.take(usable)
+        blocks = _levelled(blocks, shot, read, light, clips)
+        part = blocks.untouched(_LEAST_KEPT)
         shot, read = _growth(part) or (0.0, _weakest(part))
         if math.dist(before, (shot, read)) <= _SETTLED * read:
             break
     sigma = math.sqrt(shot * shot * light + read * read)
+    if shot > 0:  # the line tells how levels relate; the level itself is that of the flattest blocks of any tone
+        part = _levelled(blocks, shot, read, light, clips).untouched(_UNTOUCHED)
+        part = part.take(part.scale > _TELLS * part.kept)
+        right = _weakest(part) / sigma
+        shot, read, sigma = shot * right, read * right, sigma * right
     if sigma < _NOTHING:
         return NoiseLevel(0.0, 0.0, 0.0, 0.0, True)
     coarse = _coarse(part, shot, read)
@@ -124,16 +127,13 @@ class _Blocks:
     high: Tensor  # (K, F) square of the high ones
     every: Tensor  # (K,) mean square of all but the mean
     tones: Tensor  # (C, K) mean of each channel
+    light: Tensor  # (K,) mean of the light, before anything was clipped
     kept: Tensor  # (K,) share of the noise's variance that clipping left
+    scale: Tensor  # (K,) variance of the noise that is left, over that at the image's mean light
     tie: Tensor  # (K,) by how much the high coefficients of clipped noise rise with its low ones; 0 if not clipped
     lows: int  # low coefficients of a channel
     pixels: int  # of a block
     overlap: float  # how many blocks a pixel is in
-
-    @property
-    def tone(self) -> Tensor:
-        """The mean of each block: (K,)."""
-        return self.tones.mean(dim=0)
 
     @property
     def fewest(self) -> int:
@@ -142,8 +142,19 @@ class _Blocks:
 
     def take(self, chosen: Tensor) -> "_Blocks":
         """Those that are ``chosen``."""
-        parts = {name: getattr(self, name)[chosen] for name in ("low", "high", "every", "kept", "tie")}
+        parts = {
+            name: getattr(self, name)[chosen] for name in ("low", "high", "every", "light", "kept", "scale", "tie")
+        }
         return replace(self, tones=self.tones[:, chosen], **parts)
+
+    def untouched(self, least: float) -> "_Blocks":
+        """Those in which clipping left so much of the variance; where they are few, the better half."""
+        usable = self.kept > least
+        if usable.all():
+            return self
+        if usable.sum() < min(4 * self.fewest, len(usable)):
+            usable = self.kept >= self.kept.median()
+        return self.take(usable)
 
 
 def _blocks(image: Tensor, known: Tensor | None) -> _Blocks | None:
@@ -179,8 +190,20 @@ def _blocks(image: Tensor, known: Tensor | None) -> _Blocks | None:
     lower = order < side
     high = squares[:, order > side if side > 3 else order >= side].flatten(0, 1).T.contiguous()
     low = squares[:, lower].mean(dim=(0, 1))
-    whole, none = torch.ones_like(low), torch.zeros_like(low)
-    return _Blocks(low, high, squares.mean((0, 1)), tones, whole, none, int(lower.sum()), side**2, (side / stride) ** 2)
+    one, none, light = torch.ones_like(low), torch.zeros_like(low), tones.mean(dim=0)
+    every, overlap = squares.mean(dim=(0, 1)), (side / stride) ** 2
+    return _Blocks(low, high, every, tones, light, one, one, none, int(lower.sum()), side**2, overlap)
+
+
+def _levelled(blocks: _Blocks, shot: float, read: float, mean: float, clips: bool) -> _Blocks:
+    """What ``shot`` and ``read`` say of each block, in an image of ``mean`` light; ``clips`` where it is clipped."""
+    light, kept, tie = blocks.tones.mean(dim=0), torch.ones_like(blocks.kept), torch.zeros_like(blocks.tie)
+    if clips:
+        light, kept, excess = _clipped(blocks.tones, shot, read)
+        tie = excess / blocks.pixels
+        tie = tie / (2 / blocks.lows + tie)
+    level = (shot * shot * light.clamp_min(0) + read * read) / max(shot * shot * mean + read * read, 1e-12)
+    return replace(blocks, light=light, kept=kept, scale=kept * level.clamp_min(_DIMMEST), tie=tie)
 
 
 def _weakest(blocks: _Blocks, inside: Tensor | None = None) -> float:
@@ -188,13 +211,13 @@ def _weakest(blocks: _Blocks, inside: Tensor | None = None) -> float:
 
     Of all blocks, or of those at the places ``inside``.
     """
-    low, kept = (part if inside is None else part[inside] for part in (blocks.low, blocks.kept))
-    order = (low / kept).argsort()
+    low, scale = (part if inside is None else part[inside] for part in (blocks.low, blocks.scale))
+    order = (low / scale).argsort()
     ranked = order if inside is None else inside[order]
     counts = [max(blocks.fewest, int(fraction * len(ranked))) for fraction in _FRACTIONS]
     chosen = ranked[: counts[-1]]
-    kept = blocks.kept[chosen]
-    rows = torch.column_stack((blocks.low[chosen] / kept, blocks.tie[chosen], blocks.high[chosen] / kept[:, None]))
+    scale = blocks.scale[chosen]
+    rows = torch.column_stack((blocks.low[chosen] / scale, blocks.tie[chosen], blocks.high[chosen] / scale[:, None]))
     level = error = math.inf
     for count in counts:
         weak, tie, *high = rows[:count].mean(dim=0).tolist()
@@ -210,42 +233,43 @@ def _weakest(blocks: _Blocks, inside: Tensor | None = None) -> float:
 
 def _growth(blocks: _Blocks) -> tuple[float, float] | None:
     """Shot and read deviation by the line through the level at each tone; ``None`` where it does not grow."""
+    blocks = blocks.untouched(_UNTOUCHED)
     edges = torch.linspace(0, 1, _TONES + 1)[1:-1].to(blocks.low)
-    tone = blocks.tone
-    bins = torch.bucketize(tone.clamp(0, 1), edges)
+    bins = torch.bucketize(blocks.light.clamp(0, 1), edges)
     tones, levels, weights = [], [], []
     for index in range(_TONES):
         inside = (bins == index).nonzero()[:, 0]
         if len(inside) < max(_BIN_BLOCKS, 2 * blocks.fewest):
             continue
-        levels.append(_weakest(blocks, inside) ** 2)
-        tones.append(tone[inside].mean().item())
+        level = (blocks.scale[inside] / blocks.kept[inside]).mean().item()
+        levels.append(level * _weakest(blocks, inside) ** 2)
+        tones.append(blocks.light[inside].mean().item())
         weights.append(math.sqrt(len(inside)))
     if len(tones) < 3 or tones[-1] - tones[0] < 0.2:
         return None
     x, y, w = (torch.tensor(values, dtype=torch.float64) for values in (tones, levels, weights))
-    slope, offset = _line(x, y, w)
-    line = slope * x + offset
-    misfit = ((y - line).abs() / line.clamp_min(1e-12)).median().item()
-    if slope <= 0 or line[-1] < _GROWS**2 * max(line[0].item(), 1e-12) or misfit > _MISFIT:
+    slope, offset, misfit = _line(x, y, w)
+    if slope * x[-1] + offset < _GROWS**2 * (slope * x[0] + offset) or misfit > _MISFIT:
         return None
-    return math.sqrt(slope), math.sqrt(max(0.0, offset))
+    return math.sqrt(slope), math.sqrt(offset)
 
 
-def _line(x: Tensor, y: Tensor, w: Tensor) -> tuple[float, float]:
-    """Slope and offset, neither below 0, of the line through ``y`` by relative errors; those above it weigh less."""
-    weights = w / y.clamp_min(1e-9)
-    slope = offset = 0.0
-    for _ in range(8):
-        rows = torch.stack((x, torch.ones_like(x)), dim=1) * weights[:, None]
-        solution = torch.linalg.lstsq(rows, (y * weights)[:, None]).solution[:, 0]
-        slope, offset = solution.tolist()
-        if offset < 0:
-            slope, offset = ((x * y * weights**2).sum() / (x * x * weights**2).sum()).item(), 0.0
-        line = (slope * x + offset).clamp_min(1e-12)
-        excess = (y / line - 1).clamp_min(0)
-        weights = w / line / (1 + 10 * excess)
-    return slope, offset
+def _line(x: Tensor, y: Tensor, w: Tensor) -> tuple[float, float, float]:
+    """Slope and offset, neither below 0, of the line through ``y`` of least relative error, and that error.
+
+    It is the weighted mean of the errors' sizes, those below the line a little heavier: texture adds to the level.
+    """
+    share = torch.linspace(0, 1, 201, dtype=x.dtype)[:, None]  # of the slope
+    distance = (y.clamp_min(1e-12) / (share * x + (1 - share)).clamp_min(1e-12)).log()
+    ranked = distance.sort(dim=1)
+    reached = w[ranked.indices].cumsum(dim=1) >= _BELOW * w.sum()
+    middle = ranked.values.gather(1, reached.int().argmax(dim=1, keepdim=True))
+    apart = distance - middle
+    errors = (torch.where(apart > 0, 2 * _BELOW * apart, 2 * (_BELOW - 1) * apart) * w).sum(dim=1) / w.sum()
+    best = int(errors.argmin())
+    scale = middle[best].exp().item()
+    part = share[best].item()
+    return part * scale, (1 - part) * scale, errors[best].item()
 
 
 def _coarse(blocks: _Blocks, shot: float, read: float) -> float:
@@ -254,7 +278,7 @@ def _coarse(blocks: _Blocks, shot: float, read: float) -> float:
     In white noise the flattest blocks have nearly the mean energy, in correlated noise, where few coefficients hold it,
     far less; how fast it rises among the flattest says by how much, as if its logarithm were normal.
     """
-    level = blocks.kept * (shot * shot * blocks.tone.clamp_min(0) + read * read).clamp_min(1e-12)
+    level = blocks.kept * (shot * shot * blocks.light.clamp_min(0) + read * read).clamp_min(1e-12)
     every = (blocks.every / level).sort().values
     count = max(blocks.fewest, int(_FLAT * len(every)))
     if len(every) < 2 * _TELLING * count:
@@ -266,25 +290,41 @@ def _coarse(blocks: _Blocks, shot: float, read: float) -> float:
     return math.sqrt(more * math.exp(_DEPTHS[1] * spread + spread * spread / 2))
 
 
-def _clipped(tones: Tensor, shot: float, read: float) -> tuple[Tensor, Tensor]:
-    """The share of the variance that clipping leaves in blocks with means ``tones`` (C, K), and its kurtosis: (K,).
+def _clipped(tones: Tensor, shot: float, read: float) -> tuple[Tensor, Tensor, Tensor]:
+    """The light of blocks with means ``tones`` (C, K), what clipping leaves of the variance, its kurtosis: (K,) each.
 
-    By the moments of a clipped normal variable. Clipped noise has a negative excess kurtosis k: the squares of two
-    coefficients of P^2 pixels then have the covariance k / P^2 in units of the squared variance.
+    By the moments of a clipped normal variable, or where the photons are few of a clipped sum of normal ones, for each
+    count of them. Clipped noise has a negative excess kurtosis k: the squares of two coefficients of P^2 pixels then
+    have the covariance k / P^2 in units of the squared variance.
     """
-    light = torch.linspace(-0.6, 1.6, 221, dtype=torch.float64)[:, None]
+    light = torch.linspace(-0.6, 1.6, 221, dtype=torch.float64)
+    variance = (shot * shot * light.clamp(0, 1) + read * read).clamp_min(1e-12)
+    moments = _moments(light, variance.sqrt())
+    few = (light >= 0) & (light < _FEW * shot * shot)
+    if few.any():
+        counts = torch.arange(_COUNTS, dtype=torch.float64)
+        photons = light[few, None] / shot**2
+        chance = torch.exp(torch.xlogy(counts, photons) - photons - torch.lgamma(counts + 1))
+        moments[:, few] = _moments(counts * shot**2, torch.full_like(counts, max(read, 1e-6))) @ chance.T
+    mean, second, third, fourth = moments
+    left = (second - mean.square()).clamp_min(0)
+    kurtosis = (fourth - 4 * mean * third + 6 * mean.square() * second - 3 * mean**4) / left.square().clamp_min(
+        1e-18
+    ) - 3
+    share = (left / variance).clamp(1e-3, 1)
+    rising = mean.cummax(dim=0).values
+    found = _read_off(rising, torch.stack((light.clamp(0, 1), share, kurtosis.clamp(-2, 0))), tones)
+    light, kept, excess = found.mean(dim=1)
+    return light, kept, excess
+
+
+def _moments(mean: Tensor, sigma: Tensor) -> Tensor:
+    """The first four moments, about 0, of normal variables (N,) that are clipped to [0, 1]: (4, N)."""
     steps = torch.linspace(-4, 4, 161, dtype=torch.float64)
     chance = torch.exp(-steps.square() / 2)
-    chance = chance / chance.sum()
-    sigma = (shot * shot * light.clamp(0, 1) + read * read).sqrt().clamp_min(1e-6)
-    values = (light + sigma * steps).clamp(0, 1)
-    mean = (values * chance).sum(dim=1)
-    centred = values - mean[:, None]
-    variance = (centred.square() * chance).sum(dim=1)
-    kurtosis = (centred**4 * chance).sum(dim=1) / variance.square().clamp_min(1e-18) - 3
-    share = (variance / sigma[:, 0].square()).clamp(1e-3, 1)
-    kept, excess = _read_off(mean, torch.stack((share, kurtosis.clamp(-2, 0))), tones).mean(dim=1)
-    return kept, excess
+    values = (mean[:, None] + sigma[:, None] * steps).clamp(0, 1)
+    squares = values.square()
+    return torch.stack((values, squares, values * squares, squares.square())) @ (chance / chance.sum())
 
 
 def _read_off(x: Tensor, y: Tensor, at: Tensor) -> Tensor:

@@ -51,6 +51,16 @@ def test_noise_that_grows_with_the_light() -> None:
     assert even.shot == 0 and even.read == even.sigma
 
 
+@pytest.mark.parametrize("peak", [30, 100])
+@pytest.mark.parametrize("end", [0.02, 0.96])
+def test_photons_beside_a_black_and_beside_a_white_wall(end: float, peak: int) -> None:
+    clean = scene(0.1, 0.8)
+    clean[..., :70, :] = end
+    level = noise_level(stored(noisy(clean, f"poisson:{peak}"))[0])
+    assert level.shot == pytest.approx(peak**-0.5, rel=0.1)
+    assert level.sigma == pytest.approx((clean.mean().item() / peak) ** 0.5, rel=0.05)
+
+
 def test_correlated_noise_is_not_white() -> None:
     grain = noisy(torch.full((1, 1, 80, 96), 0.5), "gaussian:20")
     image = torch.nn.functional.interpolate(grain, scale_factor=2, mode="bilinear")[0]
