@@ -4,6 +4,7 @@ import json
 import os
 import tomllib
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,14 @@ def entries() -> list[Entry]:
     if not path.is_file():
         return []
     try:
-        return [Entry(**item) for item in tomllib.loads(path.read_text(encoding="utf-8")).get("weights", [])]
+        return list(_parsed(path.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, TypeError, UnicodeDecodeError) as error:
         raise WeightsError(f"The index {str(path)!r} cannot be read: {error}.", "Install denoise again.") from error
+
+
+@lru_cache(maxsize=1)
+def _parsed(index: str) -> tuple[Entry, ...]:
+    return tuple(Entry(**item) for item in tomllib.loads(index).get("weights", []))
 
 
 def find(name: str) -> Entry:

@@ -5,13 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
-from rich.text import Text
 
 WIDE = 200  # columns where the output is no terminal, so that no table is cut
 
@@ -111,6 +107,9 @@ def table(lines: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> None
                 cells.append(space + cell if index in numbers else cell + space)
             emit("  ".join(cells).rstrip())
         return
+    from rich.table import Table
+    from rich.text import Text
+
     drawn = Table(box=None, header_style="bold")
     for index, title in enumerate(rows[0]):
         drawn.add_column(title, justify="right" if index in numbers else "left", overflow="fold")
@@ -119,39 +118,33 @@ def table(lines: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> None
     out().print(drawn)
 
 
-@dataclass
 class Bar:
-    """A running bar; ``advance`` moves it, ``note`` changes the words behind it."""
-
-    progress: Progress
-    task: TaskID
+    """A running bar, if it is drawn: ``advance`` moves it, ``note`` changes the words behind it."""
 
     def advance(self, steps: float = 1) -> None:
         """Move on by ``steps``."""
-        self.progress.advance(self.task, steps)
 
     def move(self, position: float) -> None:
         """Move to ``position``."""
-        self.progress.update(self.task, completed=position)
 
     def note(self, words: str) -> None:
         """Show ``words`` behind the bar."""
-        self.progress.update(self.task, words=words)
 
     def say(self, message: str) -> None:
-        """A line above the bar."""
-        if not _volume.quiet:
-            self.progress.console.print(printable(message), markup=False, highlight=False, soft_wrap=True)
+        """A line on stderr, above the bar."""
+        say(message)
 
 
 @contextmanager
 def progress(description: str, total: float | None) -> Iterator[Bar]:
     """A bar on stderr; nothing is drawn with ``-q`` or where stderr is no terminal."""
-    columns: list[Any] = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()]
-    columns.append(TextColumn("{task.fields[words]}", markup=False))
-    hidden = _volume.quiet or not err().is_terminal
-    with Progress(*columns, console=err(), disable=hidden, transient=True) as bar:
-        yield Bar(bar, bar.add_task(description, total=total, words=""))
+    if _volume.quiet or not err().is_terminal:
+        yield Bar()
+        return
+    from denoise_cli.cli.bar import drawn  # a tenth of a second, which a pipeline does without
+
+    with drawn(description, total, err()) as bar:
+        yield bar
 
 
 def _console(*, stderr: bool) -> Console:

@@ -134,6 +134,8 @@ class Workbench:
         accepted: list[shelf.Entry] = []
         refusals: list[UsageError] = []
         for entry in shelf.entries():
+            if not entry.kinds:
+                continue
             card = methods.find(entry.model)
             if self._lacking(card):
                 continue
