@@ -109,7 +109,7 @@ def denoise(
     made = _bench if levels is None else _bench.__wrapped__  # a map is not worth being kept
     bench = made(model, file, counts, device, precision, tile, asked, tuple(sorted(knobs.items())))
     choice = bench.choose(noisy).told()
-    (estimate,) = answer(choice.engine, noisy, choice.sigma).images
+    (estimate,) = answer(choice.engine, noisy, choice.grain).images
     clean = blend(noisy if asked.box is None else noisy.cut(asked.box), estimate, strength)
     if isinstance(image, PillowImage):
         result = to_pillow(clean)

@@ -8,6 +8,7 @@ import torch
 from denoise_cli import methods, shelf
 from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image
+from denoise_cli.inference.patterns import Grain
 from denoise_cli.layers.impulses import find_impulses, salt_and_pepper
 from denoise_cli.noise import parse
 from denoise_cli.noise.blocks import has_jpeg_blocks
@@ -60,6 +61,14 @@ class Look:
     def beside(self) -> "Look":
         """What is left once the impulses are gone."""
         return replace(self, impulse_share=0.0)
+
+    @property
+    def grain(self) -> Grain | None:
+        """The noise, where it is such that what cannot have been noise can be told from it."""
+        if self.suits != GAUSSIAN or self.demosaiced:
+            return None
+        clear = self.white and not self.jpeg_blocks
+        return Grain(self.shot, self.read if self.shot else self.sigma, clear)
 
     @property
     def demosaiced(self) -> bool:

@@ -110,7 +110,7 @@ def _attempt(contender: Contender, choice: Choice, image: Image, box: Box) -> At
     try:
         for _ in range(2):
             began = time.monotonic()
-            found = answer(engine, noisy, choice.sigma)
+            found = answer(engine, noisy, choice.grain)
             seconds = time.monotonic() - began
             if seconds > _SHORT:
                 break

@@ -181,8 +181,8 @@ def _together(group: Sequence[tuple[Result, Loaded | None]]) -> list[list[Answer
         frames = [loaded.frames[0] for _, loaded in group if loaded is not None]
         choice = group[0][0].choice
         assert choice is not None
-        sigmas = [result.choice.sigma for result, _ in group if result.choice is not None]
-        found = zip(answer_all(choice.engine, frames), frames, sigmas, strict=True)
+        grains = [result.choice.grain for result, _ in group if result.choice is not None]
+        found = zip(answer_all(choice.engine, frames), frames, grains, strict=True)
         return [[with_patterns(*item)] for item in found]
     result, loaded = group[0]
     if loaded is None:
@@ -190,7 +190,7 @@ def _together(group: Sequence[tuple[Result, Loaded | None]]) -> list[list[Answer
     assert result.choice is not None
     engine, answers = result.choice.engine, list[Answer]()
     for frame in loaded.frames:
-        answers.append(answer(engine, frame, result.choice.sigma))
+        answers.append(answer(engine, frame, result.choice.grain))
         if engine.asked.until_converged:  # as many iterations for all frames
             engine = replace(engine, counts=answers[0].counts, asked=replace(engine.asked, until_converged=False))
     return [answers]

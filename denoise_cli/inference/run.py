@@ -12,7 +12,7 @@ from denoise_cli.errors import DeviceError, WeightsError
 from denoise_cli.image import Box, Image
 from denoise_cli.inference import tiles
 from denoise_cli.inference.converge import DIRECT, converge, samples
-from denoise_cli.inference.patterns import MARGIN, keep_patterns
+from denoise_cli.inference.patterns import MARGIN, Grain, keep_patterns
 from denoise_cli.inference.sigma_map import Told, check_size
 from denoise_cli.layers.turns import TURNS, turn, turn_back, turn_box
 from denoise_cli.method import Denoiser, Iterative, Unending, Wrapper
@@ -71,20 +71,20 @@ def denoise_image(engine: Engine, image: Image) -> list[Image]:
     return answer(engine, image).images
 
 
-def answer(engine: Engine, image: Image, sigma: float | None = None) -> Answer:
+def answer(engine: Engine, image: Image, grain: Grain | None = None) -> Answer:
     """The estimates of one image or of the part that was asked for, with its metadata.
 
-    Where the noise was measured as ``sigma``, patterns that cannot be noise stay; see ``patterns``.
+    Where the noise was measured, as ``grain``, what cannot have been noise stays; see ``patterns``.
 
     A result with values that are not finite, or all the same, is computed again in float32; out of memory halves the
     tiles and tries again. Raises ``DeviceError`` where even small tiles do not fit, ``WeightsError`` where float32 is
     no better, and ``InputError`` where a map of noise levels has another size, or the part leaves the image.
     """
     asked = engine.asked
-    if sigma is not None:
+    if grain is not None:
         if asked.box is not None:
-            return _part_with_patterns(engine, image, asked.box, sigma)
-        return with_patterns(answer(engine, image), image, sigma)
+            return _part_with_patterns(engine, image, asked.box, grain)
+        return with_patterns(answer(engine, image), image, grain)
     if engine.first is not None:
         image = answer(engine.first, image).images[-1]
     if asked.sigma_map is not None:
@@ -94,21 +94,21 @@ def answer(engine: Engine, image: Image, sigma: float | None = None) -> Answer:
     return _settled_answer(engine, image, noisy, denoiser.settle(to_unit(noisy), engine.options))
 
 
-def with_patterns(found: Answer, image: Image, sigma: float | None) -> Answer:
-    """What was ``found`` of the whole ``image``, with its patterns; the same where no ``sigma`` was measured."""
-    if sigma is None:
+def with_patterns(found: Answer, image: Image, grain: Grain | None) -> Answer:
+    """What was ``found`` of the whole ``image``, with its patterns; the same where no ``grain`` was measured."""
+    if grain is None:
         return found
-    return replace(found, images=[keep_patterns(image, estimate, sigma) for estimate in found.images])
+    return replace(found, images=[keep_patterns(image, estimate, grain) for estimate in found.images])
 
 
-def _part_with_patterns(engine: Engine, image: Image, box: Box, sigma: float) -> Answer:
+def _part_with_patterns(engine: Engine, image: Image, box: Box, grain: Grain) -> Answer:
     """The ``answer`` for the part in ``box``, with the patterns as they are in the whole."""
     left, top = max(0, box.left - MARGIN), max(0, box.top - MARGIN)
     right, bottom = box.left + box.width + MARGIN, box.top + box.height + MARGIN
     wide = Box(left, top, min(image.width, right) - left, min(image.height, bottom) - top)
     found = answer(replace(engine, asked=replace(engine.asked, box=wide)), image)
     part = Box(box.left - left, box.top - top, box.width, box.height)
-    found = with_patterns(found, image.cut(wide), sigma)
+    found = with_patterns(found, image.cut(wide), grain)
     return replace(found, images=[estimate.cut(part) for estimate in found.images])
 
 

@@ -12,8 +12,9 @@ import torch
 from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.image import Image
-from denoise_cli.inference.choose import GAUSSIAN, GLANCE, MIXED, Look, choose, look
+from denoise_cli.inference.choose import GLANCE, MIXED, Look, choose, look
 from denoise_cli.inference.load import load_net, without_weights
+from denoise_cli.inference.patterns import Grain
 from denoise_cli.inference.route import Guess, Router
 from denoise_cli.inference.run import Asked, Engine, ready
 from denoise_cli.method import Method
@@ -46,7 +47,7 @@ class Choice:
     seen: Look | None  # None where its noise was not looked at
     digest: str | None = None  # sha256 of the weights file; None where the method needs none
     shown: Guess | None = None  # what it shows, where a classifier told
-    sigma: float | None = None  # of the noise, where patterns that cannot be noise are to stay
+    grain: Grain | None = None  # the noise, where what cannot have been noise is to stay
 
     def told(self) -> "Choice":
         """The same for this image alone: a noise level that the engine would measure is told, where it was seen."""
@@ -102,9 +103,8 @@ class Workbench:
         assert seen is not None
         entry = choose(seen, image.channels, self._able)
         name = self._outer + entry.name
-        white = self._method is None and seen.suits == GAUSSIAN and not seen.demosaiced
-        sigma = max(seen.sigma, seen.fine) if white else None
-        chosen = Choice(self._engine(name), name, seen, entry.sha256, sigma=sigma)
+        grain = seen.grain if self._method is None else None
+        chosen = Choice(self._engine(name), name, seen, entry.sha256, grain=grain)
         if seen.grainy_beside and MIXED not in entry.kinds and not self._outer:
             with suppress(WeightsError):  # where nothing suits the rest, the impulses alone are removed
                 return self._followed(chosen, choose(seen.beside, image.channels, self._able))

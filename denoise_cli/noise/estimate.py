@@ -40,6 +40,7 @@ _BIN_BLOCKS = 60  # blocks that a bin of brightness must have
 _GROWS = 1.3  # deviation at the brightest part over that at the darkest, from which noise counts as growing with light
 _MISFIT = 0.25  # relative distance of the levels from the line, above which they are no line
 _BELOW = 0.4  # of the levels lie below the line
+_OUTLYING = 0.5  # of an error, in the logarithm: what is further off counts no more
 _WHITE = 1.6  # deviation of the low coefficients over the high ones, up to which noise counts as white
 _FLAT = 0.02  # share of the blocks, the flattest, that tell whether noise is white
 _TELLING = 5  # times as many blocks must be
@@ -265,7 +266,8 @@ def _line(x: Tensor, y: Tensor, w: Tensor) -> tuple[float, float, float]:
     reached = w[ranked.indices].cumsum(dim=1) >= _BELOW * w.sum()
     middle = ranked.values.gather(1, reached.int().argmax(dim=1, keepdim=True))
     apart = distance - middle
-    errors = (torch.where(apart > 0, 2 * _BELOW * apart, 2 * (_BELOW - 1) * apart) * w).sum(dim=1) / w.sum()
+    sizes = torch.where(apart > 0, 2 * _BELOW * apart, 2 * (_BELOW - 1) * apart).clamp_max(_OUTLYING)
+    errors = (sizes * w).sum(dim=1) / w.sum()
     best = int(errors.argmin())
     scale = middle[best].exp().item()
     part = share[best].item()

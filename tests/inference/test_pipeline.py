@@ -12,6 +12,7 @@ from denoise_cli.errors import DenoiseError, InputError, OutputError, UsageError
 from denoise_cli.image import Image, Source
 from denoise_cli.inference import pipeline
 from denoise_cli.inference.inputs import Item
+from denoise_cli.inference.patterns import Grain
 from denoise_cli.inference.pipeline import Job, Loaded, Result, process
 from denoise_cli.inference.run import Answer, Engine, answer, answer_all
 from denoise_cli.inference.workbench import Wish, Workbench
@@ -92,10 +93,10 @@ def test_of_those_denoised_together_only_the_bad_one_fails(monkeypatch: pytest.M
     def fails(engine: Engine, images: Sequence[Image]) -> list[Answer]:
         raise DenoiseError("One of them is not finite.")
 
-    def alone(engine: Engine, image: Image, sigma: float | None) -> Answer:
+    def alone(engine: Engine, image: Image, grain: Grain | None) -> Answer:
         if image.source.name == "7.png":
             raise DenoiseError("It is not finite.")
-        return answer(engine, image, sigma)
+        return answer(engine, image, grain)
 
     monkeypatch.setattr(pipeline, "answer_all", fails)
     monkeypatch.setattr(pipeline, "answer", alone)
