@@ -90,7 +90,7 @@ def page(rows: list[Row], every: int) -> str:
     lines += _table(seen, (*GAUSSIAN, *LIGHT), _sigma_cell)
     lines += [
         "",
-        "The images of the sets are no noise-free ones, and a picture without any flat patch (grass, gravel) reads as "
+        "The images of the sets are not free of noise, and a picture without any flat patch (grass, gravel) reads as "
         "noise, the more the less noise there is. This is what is read where none was added: mean, and largest.",
         "",
     ]

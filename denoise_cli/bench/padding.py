@@ -109,8 +109,9 @@ def page(scores: list[Score], words: str) -> str:
         "",
         f"Written by `denoise bench padding {words}`. SSIM (Gaussian window of 11 x 11, sigma 1.5) of the first test "
         f"images of CIFAR-10 under {NOISE}, not clipped; borders of 4 pixels. Behind +- is the standard deviation of "
-        "the means of the seeds. Which images the paper took, and the window of its SSIM, it does not say, so that "
-        "being above or below it tells little by itself; the rows can be held against each other.",
+        "the means of the seeds. Which images the paper (Ho, Alvarez, Marcia) took, and the window of its SSIM, it "
+        "does not say, so that being above or below it tells little by itself; the rows can be held against "
+        "each other.",
         "",
         *table(scores),
         "",

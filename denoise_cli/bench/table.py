@@ -63,7 +63,7 @@ def _lines(entry: Entry) -> dict[tuple[str, str], _Line]:
         line = lines.setdefault((images, found["kind"]), _Line())
         if own is None:
             whose = found["more"].rpartition(", ")[2]
-            line.beside.setdefault(whose, {})[found["level"]] = score
+            line.beside.setdefault(whose, {}).setdefault(found["level"], score)  # of float and 8 bit the first
         else:
             (line.floats if found["input"] == "float" else line.bytes)[found["level"]] = score
     return lines

@@ -105,7 +105,7 @@ def page(fits: list[Fit], cells: list[poster.Cell], picture: str | None) -> str:
         side = poster.EXTENT
         lines += [
             "",
-            "## The poster's table",
+            "## The table of the poster (Tachella, Tang, Davies)",
             "",
             f"PSNR of the best estimate on the way, dB, and its step, on a noisy piece of {side}x{side} pixels of the "
             f"sample `{poster.PIECE}` in colour (`{poster.NOISE}`, seed 0); in brackets the poster's figures, of "

@@ -145,13 +145,14 @@ def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.E
 
 
 def ranked(kind: str, seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> list[shelf.Entry]:
-    """Those of ``entries`` for a kind of noise: those that learnt such strong noise first, then, where there is little
-    noise, those that need not be told how much, then those for as many channels, then in their order.
+    """Those of ``entries`` for a kind of noise: those that learnt such strong noise first, or come nearest to it, then,
+    where there is little noise, those that need not be told how much, then those for as many channels, then in their
+    order.
     """
     little = seen.sigma < _LEAST_TOLD
 
-    def rank(entry: shelf.Entry) -> tuple[bool, ...]:
-        return not _learnt(entry, seen), little and _is_told(entry), entry.channels != channels
+    def rank(entry: shelf.Entry) -> tuple[float, bool, bool]:
+        return _beyond(entry, seen), little and _is_told(entry), entry.channels != channels
 
     return sorted((entry for entry in entries if kind in entry.kinds), key=rank)
 
@@ -161,9 +162,9 @@ def _is_told(entry: shelf.Entry) -> bool:
     return entry.model in methods.names() and methods.find(entry.model).takes_map
 
 
-def _learnt(entry: shelf.Entry, seen: Look) -> bool:
-    """Whether the noise was no stronger in the image than the strongest white noise of training."""
+def _beyond(entry: shelf.Entry, seen: Look) -> float:
+    """By how much the noise is stronger in the image than the strongest white noise of training."""
     if f"{GAUSSIAN}:" not in entry.noise:
-        return True
+        return 0.0
     highest = [part.sigma.high for part in parts(parse(entry.noise)) if isinstance(part, Gaussian)]
-    return not highest or seen.sigma <= max(highest)
+    return max(0.0, seen.sigma - max(highest)) if highest else 0.0

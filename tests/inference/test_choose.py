@@ -105,12 +105,12 @@ def test_a_large_image_is_looked_at_in_bands() -> None:
     assert seen.suits == GAUSSIAN and 9 / 255 < seen.sigma < 20 / 255
 
 
-def test_weights_that_learnt_such_strong_noise_come_first() -> None:
+def test_weights_that_learnt_such_strong_noise_or_nearly_come_first() -> None:
     weak, strong = "gaussian:0..55", "gaussian:0..75"
     entries = [
         entry(*what) for what in (("a.1", GAUSSIAN, 1, weak), ("b.1", GAUSSIAN, 3, weak), ("c.1", GAUSSIAN, 3, strong))
     ]
-    for sigma, channels, name in ((25, 3, "b.1"), (25, 1, "a.1"), (60, 3, "c.1"), (60, 1, "c.1"), (100, 3, "b.1")):
+    for sigma, channels, name in ((25, 3, "b.1"), (25, 1, "a.1"), (60, 3, "c.1"), (60, 1, "c.1"), (100, 3, "c.1")):
         assert choose(Look(0.0, sigma / 255), channels, entries).name == name
 
 

@@ -29,7 +29,7 @@ _TABLE_1 = Table(
         Row("DnCNN", f"dncnn {_EASY}", paper=_paper(25.18, 23.40)),
         Row("CNN with median layers", f"median-cnn {_SPARED}", paper=_paper(23.61, 21.91)),
         Row(
-            "the same, no median filters anything",
+            "the same, its median layers change nothing",
             f"median-cnn {_SPARED} --set median=false",
             paper=_paper(23.61, 21.91),
         ),
@@ -65,7 +65,7 @@ STUDY = Study(
     """Raman, Mao, Agarwal and Jaiman train recurrent nets on images of which a tenth of the pixels are black or white,
 and ask them for images of which up to half are. These are the rows of their tables, each with its own architecture, its
 number of weights and its loss; the optimiser and the rate are ours, since at the printed rate of 3e-8 nothing is
-learned. The CNN with median layers is here twice, since in its released code they pass on what they are given. PSNR in
+learned. The CNN with median layers is here twice, since in its released code they change nothing. PSNR in
 dB, mean over the 500 test images of the CIFAR-10 subset, 8-bit input. What iterating can do when the
 net is told where the impulses are is on the page [From easy to hard](../easy-to-hard.md); the paper's curves are on
 [PSNR against the level](levels.md) and [Iterations and alpha](iterations.md).""",

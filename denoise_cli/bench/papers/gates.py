@@ -13,7 +13,7 @@ _GATES = {
 STUDY = Study(
     "Conv-deconv with direct symmetric gates",
     """A net of five convolutions down to 4x4 and five up again. Each convolution's output also goes straight to its
-mirror image, through a gate that is a constant (0.1 to 0.4). The paper trains on 10,000 batches of 64x64 images and
+mirror image, through a gate that is a constant (0.1 to 0.4). Zhao trains it on 10,000 batches of 64x64 images and
 reports a squared error of 7500 with the gates and 15,000 without, on 0..255: 9.4 and 6.4 dB, below its noisy input. The
 same three nets here, on [0, 1] and with an optimiser that learns.""",
     TINY_IMAGENET,

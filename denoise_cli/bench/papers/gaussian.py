@@ -32,8 +32,8 @@ STUDY = Study(
     "White Gaussian noise",
     """PSNR in dB of the weights that ship, on the sets and at the levels of the papers: noise is added in float and
 neither clipped nor rounded, the output is clipped to [0, 1]. In brackets what papers report, of the net that is named.
-Nets that are told sigma are told the true one, `dt` has 20 iterations, and DnCNN learned no noise stronger than sigma
-55.""",
+Nets that are told sigma are told the true one, `dt` has 20 iterations, and DnCNN and the
+`bf` nets learned no noise stronger than sigma 55.""",
     "bsds432",
     tuple(
         table

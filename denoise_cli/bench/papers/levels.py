@@ -25,7 +25,7 @@ _FIGURE_5 = Table(
     "**Figure 5.** Gaussian noise: trained at sigma 0.1, ten iterations.",
     (
         Row("DT", dt(0).replace("sp:0.1", "gaussian:0.1")),
-        Row("`dt.gaussian`, which ships, trained on all levels", weights="dt.gaussian"),
+        Row("`dt.gaussian`, which ships, trained on sigma 0 to 75", weights="dt.gaussian"),
     ),
     tuple(Trial(CIFAR, f"gaussian:{sigma}", True) for sigma in _SIGMAS),
     counts=(10,),

@@ -4,7 +4,7 @@ from denoise_cli.bench.protocol import CIFAR, Trial
 from denoise_cli.bench.study import ACCURACY, Row, Study, Table
 
 _WORDS = (
-    "classifier --set body=dsc --set features=64 --set gates=formula --noise gaussian:0 --patch 32 --batch 32 "
+    "classifier --set body=dsc --set features=64 --set gates=prose --noise gaussian:0 --patch 32 --batch 32 "
     "--val 100 --set optimiser=adam --rate 3e-4 --set zoom=1 --set patchwork=0 --set smoothing=0 --set dropout=0.5 "
     "--set gray=0 --set weight_decay=0 --set ema=0.95"
 )
