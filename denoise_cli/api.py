@@ -1,7 +1,8 @@
 """``denoise_cli.denoise``: one image in, one image out, as the command line does it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from functools import lru_cache
+from operator import index
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
@@ -96,28 +97,49 @@ def denoise(
         raise UsageError(f"{strength!r} is no strength.", "It is between 0 (the noisy image) and 1 (the estimate).")
     if sigma is not None and sigma_map is not None:
         raise UsageError("sigma and sigma_map both name the noise level.", "Leave one of them out.")
-    if crop is not None and len(crop) != 4:
-        raise UsageError(f"{crop!r} is no part of an image.", "It is (x, y, width, height).")
-    if isinstance(iters, int) and iters < 1:
-        raise UsageError(f"{iters} is no number of iterations.", "Iterations are whole and at least 1, or 'auto'.")
+    box = None if crop is None else _box(crop)
+    counts = None if iters is None or iters == "auto" else _whole(iters, 1, "number of iterations", "or 'auto'")
+    side = None if tile is None else _whole(tile, 16, "side of a tile", "in pixels")
     noisy = _taken(image)
     levels = None if sigma_map is None else sigma_map_of(_taken(sigma_map))
-    asked = Asked(iters == "auto", None if crop is None else Box(*crop), tta, levels)
-    counts = iters if isinstance(iters, int) else None
-    knobs = dict(options or {}) | ({} if sigma is None else {"sigma": sigma})
+    asked = Asked(iters == "auto", box, tta, levels)
+    for name, value in (options or {}).items():
+        if not isinstance(value, Hashable):
+            raise UsageError(f"The option {name} cannot be {value!r}.", "It is a number, a word or None.")
+    knobs = dict(options or {}) | ({} if sigma is None else {"sigma": float(sigma)})
     file = None if weights is None else fspath(weights)
     made = _bench if levels is None else _bench.__wrapped__  # a map is not worth being kept
-    bench = made(model, file, counts, device, precision, tile, asked, tuple(sorted(knobs.items())))
+    bench = made(model, file, counts, device, precision, side, asked, tuple(sorted(knobs.items())))
     choice = bench.choose(noisy).told()
     (estimate,) = answer(choice.engine, noisy, choice.grain).images
     clean = blend(noisy if asked.box is None else noisy.cut(asked.box), estimate, strength)
     if isinstance(image, PillowImage):
         result = to_pillow(clean)
-        result.info = dict(image.info)
+        dropped = {"icc_profile"} if image.mode == "CMYK" else {"transparency"} if "A" in result.getbands() else set()
+        result.info = {name: value for name, value in image.info.items() if name not in dropped}
         return result
     if isinstance(image, str | PathLike):
         return to_array(clean)
     return to_array(clean).reshape(*clean.samples.shape[1:], *image.shape[2:]).astype(image.dtype, copy=False)
+
+
+def _whole(value: Any, least: int, what: str, more: str) -> int:
+    """``value`` as a whole number of any kind; raises ``UsageError`` where it is none, or below ``least``."""
+    try:
+        number = index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise UsageError(f"{value!r} is no {what}.", f"It is whole and at least {least}, {more}.")
+    return number
+
+
+def _box(crop: Sequence[int]) -> Box:
+    try:
+        left, top, width, height = map(index, crop)
+    except (TypeError, ValueError):
+        raise UsageError(f"{crop!r} is no part of an image.", "It is (x, y, width, height), whole numbers.") from None
+    return Box(left, top, width, height)
 
 
 @lru_cache(_KEPT)

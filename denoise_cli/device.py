@@ -105,6 +105,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     words = str(error).lower()
+    if type(error).__module__ == "cv2":  # which is not imported here
+        return "insufficient memory" in words
     return isinstance(error, RuntimeError) and "alloc" in words and "memory" in words  # the CPU's has no own class
 
 

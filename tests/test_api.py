@@ -72,7 +72,12 @@ def test_a_map_of_levels(noisy: NDArray[np.uint8], stock: Any) -> None:
         ({"strength": 2}, "2 is no strength"),
         ({"iters": 0}, "0 is no number of iterations"),
         ({"crop": (1, 2, 3)}, "is no part of an image"),
+        ({"crop": (0, 0, 10.5, 10)}, "is no part of an image"),
+        ({"iters": "AUTO"}, "'AUTO' is no number of iterations"),
+        ({"iters": 2.5}, "2.5 is no number of iterations"),
+        ({"tile": -5}, "-5 is no side of a tile"),
         ({"options": {"widow": 3}}, "Did you mean 'window'"),
+        ({"options": {"window": [3]}}, "The option window cannot be [3]"),
         ({"sigma": 5, "sigma_map": "x.png"}, "both name the noise level"),
     ],
 )
@@ -80,6 +85,21 @@ def test_what_cannot_be(noisy: NDArray[np.uint8], wishes: dict[str, Any], said: 
     with pytest.raises(UsageError) as caught:
         denoise_cli.denoise(noisy, "median", **wishes)
     assert said in str(caught.value)
+
+
+@pytest.mark.usefixtures("shelved")
+def test_numbers_of_numpy_are_numbers(noisy: NDArray[np.uint8]) -> None:
+    counted = denoise_cli.denoise(noisy, "dt", iters=np.int64(3), **CPU)
+    assert (counted == denoise_cli.denoise(noisy, "dt", iters=3, **CPU)).all()
+    told = denoise_cli.denoise(noisy, "tv", sigma=np.float32(25), **CPU)
+    assert (told == denoise_cli.denoise(noisy, "tv", sigma=25, **CPU)).all()
+
+
+def test_a_profile_of_inks_is_not_one_of_lights(noisy: NDArray[np.uint8]) -> None:
+    picture = Pillow.fromarray(noisy).convert("CMYK")
+    picture.info |= {"icc_profile": b"inks", "dpi": (72, 72)}
+    clean = denoise_cli.denoise(picture, "median", **CPU)
+    assert clean.mode == "RGB" and clean.info == {"dpi": (72, 72)}
 
 
 def test_the_package_is_light_until_it_is_asked() -> None:

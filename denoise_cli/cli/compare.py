@@ -54,7 +54,7 @@ def compare(
         typer.Option("--iters", "-n", help="Iterations of the models that have any: 10,20,50 compares them; auto."),
     ] = None,
     sigma: Annotated[
-        float | None, typer.Option(help="Noise level, 0..255, for the models that take one.", min=0)
+        float | None, typer.Option(help="Noise level, 0..255 (up to 1: of 0..1), for the models that take one.", min=0)
     ] = None,
     max_pixels: flags.MaxPixels = None,
     device: flags.Device = "auto",

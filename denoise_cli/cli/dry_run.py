@@ -29,7 +29,7 @@ def show_plans(jobs: "Iterable[Job]", count: int, bench: "Workbench", read: "Rea
             common = {"input": job.item.name, "output": [str(path) for path in job.paths], "error": None}
             screen.emit(json.dumps(common | record))
         else:
-            screen.emit(f"{job.item.name}: {words}")
+            screen.emit(screen.one_line(f"{job.item.name}: {words}"))
     failures.conclude()
 
 

@@ -20,7 +20,9 @@ def fit_ntk(
     iters: Annotated[
         int | None, typer.Option("--iters", "-n", help="Twicing steps; nothing else stops.", min=1)
     ] = None,
-    sigma: Annotated[float | None, typer.Option(help="Noise level, 0..255; measured if not given.", min=0)] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="Noise level, 0..255 (up to 1: of 0..1); measured if not given.", min=0)
+    ] = None,
     seed: fit.Seed = None,
     max_pixels: flags.MaxPixels = None,
     device: flags.Device = "auto",

@@ -71,6 +71,8 @@ class Tally:
         else:
             self._denoised += 1
             bar.say(_line(result))
+            if screen.verbose():
+                bar.say(f"  {_details(result)}")
 
     def conclude(self) -> None:
         """Say how many there are of each kind. Raises what the failures amount to."""
@@ -80,6 +82,21 @@ class Tally:
             failed = f", {self._failures.number} failed" if self._failures.number else ""
             screen.say(f"{self._denoised} images denoised{skipped}{failed} in {seconds:.1f} s")
         self._failures.conclude()
+
+
+def _details(result: Result) -> str:
+    """What was seen of the noise, and what was computed with."""
+    assert result.choice is not None
+    seen, engine = result.choice.seen, result.choice.engine
+    words = []
+    if seen is not None:
+        grows = f", of it with the light {255 * seen.shot:.1f}" if seen.shot else ""
+        words.append(f"noise of sigma {255 * seen.sigma:.1f}{grows}, {'' if seen.white else 'not '}white")
+        words.append(f"{100 * seen.clipped_share:.1f} % clipped")
+        words += ["blocks of JPEG"] if seen.jpeg_blocks else []
+    words += [f"weights {result.choice.digest[:12]}"] if result.choice.digest else []
+    words += [f"tiles of {engine.tile} pixels"] if engine.tile else []
+    return ", ".join((*words, str(engine.device), str(engine.dtype).removeprefix("torch.")))
 
 
 def _line(result: Result) -> str:

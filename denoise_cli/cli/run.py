@@ -71,7 +71,9 @@ def run(
             help="Iterations of a recurrent model; 10,20,50 saves each, auto stops when nothing changes.",
         ),
     ] = None,
-    sigma: Annotated[float | None, typer.Option(help="Noise level, 0..255, for models that take one.", min=0)] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="Noise level, 0..255 (up to 1: of 0..1), for models that take one.", min=0)
+    ] = None,
     sigma_map: Annotated[
         Path | None, typer.Option(help="An image whose gray values are the noise level at each pixel (ffdnet).")
     ] = None,

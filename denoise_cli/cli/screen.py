@@ -26,6 +26,11 @@ def set_volume(*, quiet: bool, verbose: bool) -> None:
     _volume.quiet, _volume.verbose = quiet, verbose
 
 
+def verbose() -> bool:
+    """Whether more than usual is to be shown."""
+    return _volume.verbose
+
+
 def quiet() -> bool:
     """Whether only errors are to be shown."""
     return _volume.quiet
@@ -148,7 +153,7 @@ def progress(description: str, total: float | None) -> Iterator[Bar]:
 
 
 def _console(*, stderr: bool) -> Console:
-    console = _Console(stderr=stderr)
+    console = _Console(stderr=stderr, emoji=False)
     if not console.is_terminal or os.environ.get("TERM") == "dumb":
-        return _Console(stderr=stderr, width=WIDE, no_color=True, force_terminal=False)
+        return _Console(stderr=stderr, emoji=False, width=WIDE, no_color=True, force_terminal=False)
     return console

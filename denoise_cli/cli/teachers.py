@@ -1,5 +1,7 @@
 """The weights that another net is to learn from."""
 
+from hashlib import sha256
+
 import torch
 
 from denoise_cli import checkpoint, methods, noise, shelf
@@ -31,6 +33,6 @@ def load_teacher(student: Method, recipe: Recipe, channels: int, device: torch.d
             f"{recipe.teacher} takes images of {net.channels} channels, not of {channels}: it cannot teach.",
             f"Name weights for {channels}: see `denoise models`.",
         )
-    check_patch(recipe.patch, net.stride)
+    check_patch(recipe.patch, net.stride, recipe.teacher)
     module = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[attr-defined]
-    return Teacher(module, card.options, noise.parse(learned), dtype)
+    return Teacher(module, card.options, noise.parse(learned), dtype, sha256(path.read_bytes()).hexdigest())

@@ -104,7 +104,7 @@ def train(
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
     from denoise_cli.training.material import gather
-    from denoise_cli.training.run import Run, check, check_patch, check_start
+    from denoise_cli.training.run import Run, check, check_patch, check_shape, check_start
     from denoise_cli.training.state import progress_of
 
     with distributed.joined() as team:
@@ -117,6 +117,7 @@ def train(
         of = f"train {model}"
         shares = knobs.split(knobs.parse_settings(settings or []), card.config, card.recipe, of=of)
         config = fill(card.config, shares[0], of)
+        check_shape(config, model)
         given = {"noise": noise, "steps": steps, "batch": batch, "patch": patch, "rate": rate, "loss": loss}
         given |= {"seed": seed, "perceptual": perceptual, "teacher": teacher}
         chosen = {name: value for name, value in given.items() if value is not None}
@@ -148,7 +149,8 @@ def train(
         command = shlex.join(["denoise", *sys.argv[1:]])
         run = Run(
             card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit,
-            only=tuple(only or ()), init_from=init_from or "", micro_batch=micro_batch,
+            only=tuple(only or ()), init_from=init_from or "", teacher_sha256=taught_by.sha256 if taught_by else "",
+            micro_batch=micro_batch,
         )  # fmt: skip
         check_start(run)
 

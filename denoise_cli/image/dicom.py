@@ -133,7 +133,7 @@ def _library(kind: type[InputError] | type[OutputError], name: str) -> ModuleTyp
     try:
         import pydicom
     except ImportError as error:
-        raise kind(f"{name} is a DICOM image, which takes pydicom.", "pip install 'denoise-cli[dicom]'") from error
+        raise kind(f"{name}: DICOM takes pydicom.", "pip install 'denoise-cli[dicom]'") from error
     pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE  # files of all kinds of makers
     module: ModuleType = pydicom
     return module

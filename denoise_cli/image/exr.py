@@ -102,6 +102,6 @@ def _library(kind: type[InputError] | type[OutputError], name: str) -> ModuleTyp
     try:
         import OpenEXR
     except ImportError as error:
-        raise kind(f"{name} is an EXR image, which takes OpenEXR.", "pip install 'denoise-cli[exr]'") from error
+        raise kind(f"{name}: EXR takes OpenEXR.", "pip install 'denoise-cli[exr]'") from error
     module: ModuleType = OpenEXR
     return module

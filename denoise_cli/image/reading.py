@@ -180,7 +180,7 @@ def _decode_png(data: bytes, name: str, max_pixels: int, every: bool) -> Iterato
     )  # fmt: skip
     frames = next((struct.unpack_from(">I", content)[0] for kind, content in found if kind == b"acTL"), 1)
     if depth == 16:  # of an animation the first: nobody reads or writes others
-        raster = _png_16(data, colour, any(kind == b"tRNS" for kind, _ in found))
+        raster = _png_16(data, colour, next((content for kind, content in found if kind == b"tRNS"), b""))
         notes = left_out(name, frames) + raster.notes(name)
         yield Image(planes(raster.colour), replace(about, mode=raster.mode, alpha=raster.alpha, warnings=notes))
         return
@@ -200,8 +200,11 @@ def _decode_png(data: bytes, name: str, max_pixels: int, every: bool) -> Iterato
         )  # fmt: skip
 
 
-def _png_16(data: bytes, colour: int, transparent: bool) -> Raster:
-    """The 16-bit samples of a PNG file with the colour type ``colour``; Pillow would cut them to 8 bits."""
+def _png_16(data: bytes, colour: int, transparent: bytes) -> Raster:
+    """The 16-bit samples of a PNG file with the colour type ``colour``; Pillow would cut them to 8 bits.
+
+    ``transparent`` is the content of its chunk tRNS: the one colour of gray or RGB that cannot be seen.
+    """
     cv2 = load_opencv()
     import numpy as np
 
@@ -210,6 +213,8 @@ def _png_16(data: bytes, colour: int, transparent: bool) -> Raster:
         raise ValueError("its pixels are damaged")
     pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
     alpha = pixels[:, :, 3] if pixels.shape[2] == 4 and (colour in (4, 6) or transparent) else None
+    if colour == 0 and transparent:
+        alpha = np.where(pixels[:, :, 0] == int.from_bytes(transparent[:2], "big"), 0, 65535).astype(np.uint16)
     if colour in (0, 4):
         return Raster(pixels[:, :, :1], alpha, "L" if alpha is None else "LA")
     return Raster(pixels[:, :, 2::-1], alpha, "RGB" if alpha is None else "RGBA")

@@ -49,7 +49,7 @@ def _page(page: Any, index: int, data: bytes, source: Source, max_pixels: int) -
         source, format="tiff", icc=bytes(page.tags.valueof(34675) or b""), xmp=bytes(page.tags.valueof(700) or b""),
         dpi=_dpi(page), exif=_exif(data) if index == 0 and not _is_big(data) else b"",
     )  # fmt: skip
-    if page.bitspersample > 8:
+    if page.bitspersample > 8 or (page.dtype is not None and page.dtype.kind == "i"):
         exif = source.exif if index == 0 and not _is_big(data) else turned
         return finished(_deep(page, index, data), replace(source, exif=exif))
     from PIL.TiffImagePlugin import TiffImageFile
@@ -69,10 +69,12 @@ def finished(raster: Raster, source: Source) -> Image:
     depth = 32 if colour.dtype.kind == "f" else 8 * colour.dtype.itemsize
     scale, offset = 1.0, 0.0
     if depth == 32:
-        wrong = int(colour.size - np.isfinite(colour).sum())
+        parts = [colour] if alpha is None else [colour, alpha]
+        count = sum(part.size for part in parts)
+        wrong = count - sum(int(np.isfinite(part).sum()) for part in parts)
         if wrong:
             raise InputError(
-                f"{name} has {wrong} values of {colour.size} that are not finite (NaN or infinite).",
+                f"{name} has {wrong} values of {count} that are not finite (NaN or infinite).",
                 "Replace them by numbers first.",
             )
         offset, top = min(0.0, float(colour.min())), max(1.0, float(colour.max()))

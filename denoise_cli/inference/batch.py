@@ -32,7 +32,7 @@ def count_done(jobs: Iterable[Job], settings: str) -> int:
     for journal in {job.journal for job in seen if job.journal is not None}:
         journal.refresh()
     return sum(
-        all(job.journal is not None and job.journal.knows(path, settings) and path.exists() for path in job.paths)
+        all(path.exists() and (job.journal is None or job.journal.knows(path, settings)) for path in job.paths)
         for job in seen
     )
 
@@ -97,10 +97,16 @@ class Batch:
             made = [path for path in there if self._is_done(job, path, content)]
             if job.paths and len(made) == len(job.paths) and (compared or job.comparison is None):
                 return None
-            if compared:
-                raise ExistsError(f"{job.comparison} exists already.", AGAIN)
             ours = frozenset(there)
+            if compared and not self._has_compared(job):
+                raise ExistsError(f"{job.comparison} exists already.", AGAIN)
+            if compared and job.comparison is not None:
+                ours |= {job.comparison}
         return Loaded(self._frames(data, job), content, ours)
+
+    def _has_compared(self, job: Job) -> bool:
+        """Whether a comparison is of an earlier run with these settings."""
+        return job.journal is not None and all(job.journal.knows(path, self.settings) for path in job.paths)
 
     def _was_replaced(self, job: Job, content: str) -> bool:
         """Whether an input of that ``content`` is the result of these settings. Raises ``ExistsError``: of others."""
@@ -122,19 +128,23 @@ class Batch:
     def write(self, result: Result, loaded: Loaded, pictures: Sequence[Sequence[Image]]) -> None:
         """Write the frames of each picture to its path, or of the only one to stdout, and the comparison of the first.
 
+        The comparison comes last, and where there is one of an earlier run, results are noted in the journal by then.
         Raises ``OutputError``.
         """
-        job = result.job
-        if job.comparison is not None:
-            assert self.compare is not None
-            sheet = encode(
-                self.compare(loaded.frames[0], [frames[0] for frames in pictures]), format_of(job.comparison)
-            )
-            self.store.write(job.comparison, sheet, force=self.force)
-        if not job.paths:
+        if result.job.paths:
+            self._write_files(result, loaded, pictures)
+        else:
             assert self.to_stdout is not None
             self.to_stdout(pictures[0])
-            return
+        comparison = result.job.comparison
+        if comparison is not None:
+            assert self.compare is not None
+            shown = self.compare(loaded.frames[0], [frames[0] for frames in pictures])
+            force = self.force or comparison in loaded.ours
+            self.store.write(comparison, encode(shown, format_of(comparison)), force=force)
+
+    def _write_files(self, result: Result, loaded: Loaded, pictures: Sequence[Sequence[Image]]) -> None:
+        job = result.job
         files = {
             path: encode_frames(frames, None if self.in_place else format_of(path))
             for path, frames in zip(job.paths, pictures, strict=True)

@@ -89,15 +89,18 @@ def gather(
     listed, a glob has no files or a list cannot be read, and ``UsageError`` where stdin is named twice, or a URL
     without ``elsewhere``.
     """
-    found = dict.fromkeys(item for word in words for item in _expand(word, elsewhere))
-    found |= dict.fromkeys(item for word in listed for item in _expand(word, elsewhere, in_list=True))
+    found: dict[Item, bool] = {}  # whether a folder or a glob held it, and nobody named it
+    for word in words:
+        for item in _expand(word, elsewhere):
+            found[item] = found.get(item, True) and (item.root is not None or _is_pattern(word))
+    found |= dict.fromkeys((item for word in listed for item in _expand(word, elsewhere, in_list=True)), False)
     if sum(item.path is None for item in found) > 1 or list(words).count(STREAM) > 1:
         raise UsageError("stdin is named twice.", "It holds a single image.")
     named, inside = set(words), _Inside(output)
     items, earlier = [], []
-    for item in found:
+    for item, was_found in found.items():
         is_named = item.root is None and item.name in named
-        if item.name != STREAM and not is_named and (is_result(item.name) or inside.holds(item)):
+        if item.name != STREAM and not is_named and (is_result(item.name) or (was_found and inside.holds(item))):
             earlier.append(item.name)
         else:
             items.append(item)
@@ -145,16 +148,18 @@ class _Inside:
         self._known: dict[tuple[str, str], bool] = {}
 
     def holds(self, item: Item) -> bool:
-        if self._output is None or item.root is None:
+        if self._output is None:
             return False
-        key = (item.root, os.path.dirname(item.name))  # noqa: PTH120  (no Path for each of a hundred thousand)
+        key = (item.root or "", os.path.dirname(item.name))  # noqa: PTH120  (no Path for each of a hundred thousand)
         if key not in self._known:
-            elsewhere = os.path.realpath(item.root) != self._output
+            elsewhere = item.root is None or os.path.realpath(item.root) != self._output
             self._known[key] = elsewhere and Path(os.path.realpath(key[1])).is_relative_to(self._output)
         return self._known[key]
 
 
 def _expand(word: str, elsewhere: Elsewhere | None, *, in_list: bool = False) -> Iterable[Item]:
+    if not word:
+        raise UsageError("An input has no name.", "Write . for the current folder.")
     if word == STREAM:
         return [Item(STREAM, "stdin.png")]
     if is_url(word) and not Path(word).exists():
@@ -169,7 +174,7 @@ def _expand(word: str, elsewhere: Elsewhere | None, *, in_list: bool = False) ->
         if not found:
             raise InputError(f"There are no images in the folder {word!r}.", f"Known: {' '.join(SUFFIXES)}.")
         return found
-    if not in_list and not path.exists() and glob.has_magic(word):
+    if not in_list and _is_pattern(word):
         matches = sorted(glob.glob(word, recursive=True))  # noqa: PTH207  (a pattern may be absolute)
         if not matches:
             raise InputError(f"No file matches {word!r}.", "Check the pattern and the folder.")
@@ -177,6 +182,10 @@ def _expand(word: str, elsewhere: Elsewhere | None, *, in_list: bool = False) ->
     keeps_folders = in_list and not path.is_absolute() and ".." not in path.parts
     name = _join(".", STREAM) if str(path) == STREAM else str(path)  # a file of that name
     return [Item(name, str(path) if keeps_folders else path.name)]
+
+
+def _is_pattern(word: str) -> bool:
+    return glob.has_magic(word) and not Path(word).exists()
 
 
 def _tree(root: str) -> Iterator[Item]:

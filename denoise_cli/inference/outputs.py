@@ -107,6 +107,9 @@ def _identity(path: Path) -> tuple[int, int] | None:
     try:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
+        plain = Path(os.path.normpath(path))  # a folder before .. may not be there yet
+        if plain != path:
+            return _identity(plain)
         return _NO_FILE if path.is_symlink() else None
     except OSError:
         return None  # reading or writing it will say what is wrong
@@ -127,7 +130,7 @@ def _single_file(items: Sequence[Item], output: str | None, format: str | None) 
         return None
     if len(items) > 1:
         raise UsageError(
-            f"{len(items)} images do not fit into the one file {output!r}.", "Give a folder with -o, or one image."
+            f"{len(items)} images do not fit into the one file {output!r}.", "Name a folder instead, or give one image."
         )
     if format is not None and SUFFIXES[path.suffix.lower()] != format:
         raise UsageError(f"-o {output} and --format {format} contradict each other.", "Leave one of them out.")

@@ -77,7 +77,7 @@ def _slots(arguments: Sequence[Any]) -> tuple[Sequence[Any], tuple[Node, ...]]:
     nodes.clear()
 
     def slot(leaf: Any) -> Any:
-        if isinstance(leaf, Tensor) and leaf.ndim > 1 and leaf.shape[-2] == height > 1:
+        if isinstance(leaf, Tensor) and leaf.ndim > 1 and leaf.shape[-2] == height and max(leaf.shape[-2:]) > 1:
             leaf = given(leaf.shape, leaf.dtype, leaf)
         if not isinstance(leaf, Node):
             return leaf

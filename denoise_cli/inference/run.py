@@ -153,8 +153,8 @@ def answer_all(engine: Engine, images: Sequence[Image]) -> list[Answer]:
         if all(options == settled[0] for options in settled):
             try:
                 return _answers(engine, images, *_denoise(engine, noisy, settled[0]))
-            except (ArithmeticError, MemoryError, RuntimeError) as error:
-                if isinstance(error, RuntimeError) and not is_out_of_memory(error):
+            except Exception as error:
+                if not (isinstance(error, ArithmeticError) or is_out_of_memory(error)):
                     raise
         return [
             _settled_answer(engine, image, noisy[index : index + 1], options)
@@ -181,7 +181,7 @@ def _answers(
 def _within_memory(engine: Engine, noisy: Tensor, options: Any) -> tuple[list[Tensor], tuple[int, ...] | None]:
     try:
         return _denoise(engine, noisy, options)
-    except (MemoryError, RuntimeError) as error:
+    except Exception as error:
         if not is_out_of_memory(error):
             raise
         smaller = (engine.tile or max(noisy.shape[-2:])) // 2

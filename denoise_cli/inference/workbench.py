@@ -167,9 +167,9 @@ class Workbench:
             raise UsageError(f"{card.name} needs no weights.", f"Use --model {card.name} by itself.")
         else:
             path = wish.file if wish.file is not None else shelf.path_of(shelf.find(name.removeprefix(self._outer)))
+            denoiser = load_net(path, card)
             if self._fixed is not None:
                 self._digest = sha256(path.read_bytes()).hexdigest()
-            denoiser = load_net(path, card)
         options = self._options(card)
         return ready(
             Engine(

@@ -149,7 +149,7 @@ class _Fit:
         side = max(2 * multiple, least)
         sample = noisy.new_zeros((1, taken, min(side, size[0]), min(side, size[1])))
         with autocast_afresh(noisy.device):
-            memory.ensure(net, sample, size, "Take a smaller net, such as --set width=8")
+            memory.ensure(net, sample, size, "Fit a smaller net, such as fit-dip --set width=8")
         self._seen = self._input(config, size).contiguous(memory_format=torch.channels_last)
         self._optimiser = _optimiser(net, options)
         self._mean = RunningMean(options.average)

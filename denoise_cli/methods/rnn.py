@@ -148,7 +148,12 @@ class _Fit:
         self._output = torch.zeros_like(self._noise)  # f of the step before, (1, C, H, W)
         self._hidden: Tensor | None = None  # h of the step before
         with autocast_afresh(noisy.device):
-            memory.ensure(net, self._noise[..., : 2 * LEAST, : 2 * LEAST], (height, width), "Take --set features=4")
+            memory.ensure(
+                net,
+                self._noise[..., : 2 * LEAST, : 2 * LEAST],
+                (height, width),
+                "Fit a smaller net, fit-rnn --set features=4",
+            )
         self._optimiser = _optimiser(net, options)
         self._mean = RunningMean(options.average)
         self._variation = options.smooth * known_sigma(None, noisy, "rnn") if options.smooth else 0.0

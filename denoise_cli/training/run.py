@@ -1,7 +1,7 @@
 """What defines a training run, and in what it differs from another."""
 
 import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from math import isfinite
 from typing import Any, TypeVar
 
@@ -50,6 +50,7 @@ class Run:
     limit: int | None = None  # images of each set at most
     only: tuple[str, ...] = ()  # classes of images, or groups of them; none: all
     init_from: str = ""  # weights to start from
+    teacher_sha256: str = ""  # of the weights that it learns from
     micro_batch: int | None = None  # patches that go through the net at once, at most; the result is the same
 
     @property
@@ -69,6 +70,7 @@ class Run:
             "limit": self.limit,
             "only": list(self.only),
             "init_from": self.init_from,
+            "teacher_sha256": self.teacher_sha256,
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings))
         return plain
@@ -76,9 +78,10 @@ class Run:
     def differences(self, theirs: dict[str, Any]) -> list[str]:
         """In what the saved settings ``theirs`` differ, such as ``rate (0.001 there, 0.002 here)``.
 
-        A setting that the saved ones do not have yet is no difference.
+        A setting that the saved ones do not have yet is taken for its default, or as no difference.
         """
-        return differences(theirs, self.settings())
+        defaults = {field.name: field.default for field in fields(self.recipe) if field.default is not MISSING}
+        return differences(theirs, self.settings(), {"recipe": defaults, "teacher_sha256": ""})
 
 
 def check(recipe: Recipe) -> None:
@@ -112,6 +115,19 @@ def check(recipe: Recipe) -> None:
         )
 
 
+def check_shape(config: Any, model: str) -> None:
+    """Raise ``UsageError`` where a ``config`` has a number that no net has."""
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            continue
+        if field.name == "channels" and value not in (1, 3):
+            raise UsageError(f"{model} cannot have {value} channels.", "It has 1 for gray or 3 for colour.")
+        least = 0 if field.default == 0 else 2 if field.name == "depth" else 1
+        if value < least:
+            raise UsageError(f"{model}: {field.name} cannot be {value}.", f"It is at least {least}.")
+
+
 def check_start(run: Run) -> None:
     """Raise ``UsageError`` where batch norms are to keep the statistics of other weights, and none are named."""
     if run.recipe.frozen_norm and not run.init_from:
@@ -121,13 +137,13 @@ def check_start(run: Run) -> None:
         )
 
 
-def check_patch(patch: int, stride: int) -> None:
-    """Raise ``UsageError`` where patches of ``patch`` pixels are no multiple of a net's ``stride``."""
+def check_patch(patch: int, stride: int, net: str = "this net") -> None:
+    """Raise ``UsageError`` where patches of ``patch`` pixels are no multiple of the ``stride`` of ``net``."""
     if patch % stride:
         below = patch // stride * stride
         nearest = f"{below} or {below + stride}" if below else str(stride)
         raise UsageError(
-            f"Patches of {patch} pixels do not fit this net: it takes multiples of {stride}.",
+            f"Patches of {patch} pixels do not fit {net}: it takes multiples of {stride}.",
             f"Use --patch {nearest}.",
         )
 
@@ -137,16 +153,17 @@ def at_step(recipe: _Recipe, step: int) -> _Recipe:
     return replace(recipe, loss=str(losses.parse(recipe.loss, recipe.own_losses).at(step, recipe.steps)))
 
 
-def differences(theirs: dict[str, Any], ours: dict[str, Any]) -> list[str]:
-    """In what settings differ, by their names; one that ``theirs`` do not have yet is no difference."""
-    found = []
+def differences(theirs: dict[str, Any], ours: dict[str, Any], usual: dict[str, Any] | None = None) -> list[str]:
+    """In what settings differ, by their names; what ``theirs`` do not have yet is as ``usual``, or no difference."""
+    found, usual = [], usual or {}
     for name, value in ours.items():
-        if name not in theirs or theirs[name] == value:
+        other = theirs.get(name, usual.get(name, value))
+        if other == value:
             continue
-        if isinstance(value, dict) and isinstance(theirs[name], dict):
-            found += differences(theirs[name], value)
+        if isinstance(value, dict) and isinstance(other, dict):
+            found += differences(other, value, usual.get(name))
         else:
-            found.append(f"{name} ({_show(theirs[name])} there, {_show(value)} here)")
+            found.append(f"{name} ({_show(other)} there, {_show(value)} here)")
     return found
 
 

@@ -23,6 +23,7 @@ class Teacher:
     options: Any
     noise: Noise
     dtype: torch.dtype  # of its convolutions
+    sha256: str = ""  # of its file
 
     @torch.no_grad()
     def taught(self, pair: Pair, chosen: Tensor) -> Pair:

@@ -136,6 +136,9 @@ def test_shards_do_the_job_together(capsys: Caught) -> None:
     assert "all shards: 23 of 23 images are done" in capsys.readouterr().err
     assert len(contents(Path("out"))) == 23 and len(journal()) == 23
     assert main([*RUN, "--shard", "4/3"]) == 2
+    files = ["run", "photos/a.png", "photos/b.png", "-m", "median", "--shard", "1/1"]
+    assert main(files) == 0
+    assert "all shards: 2 of 2 images are done" in capsys.readouterr().err
     for shard in ("1/2", "2/2"):
         assert main(["run", "photos/a.png", "-o", "-", "-m", "median", "--shard", shard]) == 2
     assert "stdout takes one" in capsys.readouterr().err

@@ -36,6 +36,12 @@ def test_plans(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert sorted(here.iterdir()) == before
 
 
+def test_names_are_shown_and_not_obeyed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("a.png").rename("a\x1b[31m\nb.png")
+    assert main(["run", ".", "--dry-run", "-m", "median"]) == 0
+    assert capsys.readouterr().out.startswith(r"a\x1b[31m\nb.png: ")
+
+
 def test_tiles_that_were_asked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "a.png", "--dry-run", "-m", "median", "--tile", "16"]) == 0
     assert "median: 12 tiles of 16 pixels and 1 of margin, " in capsys.readouterr().out

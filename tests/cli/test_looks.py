@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,11 @@ def test_before_and_after(capsys: Caught) -> None:
     Path("pairs/c.png").unlink()
     assert main(["run", "photos", "-m", "median", "-o", "out", "--compare", "pairs"]) == 0
     assert Path("pairs/c.png").exists() and "1 skipped" in capsys.readouterr().err
+    Path("out/c.png").unlink()  # as where a run was killed meanwhile
+    assert main(["run", "photos", "-m", "median", "-o", "out", "--compare", "pairs"]) == 0
+    shutil.copy("a.png", "photos/c.png")
+    assert main(["run", "photos", "-m", "median", "-o", "out", "--compare", "pairs"]) == 0
+    assert (take("pairs/c.png")[8:32, 8:40, 0] == take("a.png")).all(), "the image of now"
     for more, code, said in (
         (["--compare", "pair.png", "-o", "a3.png"], 4, "pair.png exists already"),
         (["--compare", "a3.png", "-o", "a3.png"], 4, "would be a result and a comparison"),

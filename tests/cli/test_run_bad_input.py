@@ -66,6 +66,19 @@ def test_inputs_that_are_not_there(word: str, said: str, capsys: Caught) -> None
     assert said in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("here")
+def test_an_input_without_a_name_is_not_the_current_folder(capsys: Caught) -> None:
+    assert main(["run", "--in-place", "", "-m", "median"]) == 2
+    assert "An input has no name" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("model", [[], ["-m", "dt"]])
+def test_weights_that_are_not_there(model: list[str], capsys: Caught) -> None:
+    assert main(["run", "a.png", "--weights", "nope.safetensors", *model]) == 5
+    assert "nope.safetensors" in capsys.readouterr().err
+
+
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="the system does not refuse root anything")
 def test_a_read_only_target(here: Path, capsys: Caught) -> None:
     (here / "shut").mkdir(mode=0o500)

@@ -14,7 +14,7 @@ def _fresh() -> None:
 
 
 def speak() -> None:
-    screen.emit("product [bold]" + "x" * 300)
+    screen.emit("product [bold] :cat: " + "x" * 300)
     screen.say("message")
     screen.detail("detail")
     screen.complain("error")
@@ -37,7 +37,7 @@ def test_the_volume(capsys: Caught, quiet: bool, verbose: bool, heard: list[str]
     screen.set_volume(quiet=quiet, verbose=verbose)
     speak()
     out, err = capsys.readouterr()
-    assert out == "product [bold]" + "x" * 300 + "\n"
+    assert out == "product [bold] :cat: " + "x" * 300 + "\n"
     assert err.split() == heard
     assert screen.quiet() is quiet
 

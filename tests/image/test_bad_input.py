@@ -142,10 +142,20 @@ def test_values_that_are_not_finite(value: float) -> None:
         decode(stream.getvalue(), "a.tif")
 
 
-def test_samples_of_another_kind() -> None:
+def test_transparency_that_is_not_finite() -> None:
+    samples = np.zeros((4, 4, 4), np.float32)
+    samples[1, 1, 3] = np.nan
     stream = io.BytesIO()
-    tifffile.imwrite(stream, np.zeros((4, 4), np.int32))
-    with pytest.raises(InputError, match="int32"):
+    tifffile.imwrite(stream, samples, photometric="rgb", extrasamples=["unassalpha"])
+    with pytest.raises(InputError, match="has 1 values of 64 that are not finite"):
+        decode(stream.getvalue(), "a.tif")
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int32])
+def test_samples_of_another_kind(kind: type[np.integer[Any]]) -> None:
+    stream = io.BytesIO()
+    tifffile.imwrite(stream, np.zeros((4, 4), kind))
+    with pytest.raises(InputError, match=kind.__name__):
         decode(stream.getvalue(), "a.tif")
 
 

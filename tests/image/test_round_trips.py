@@ -9,7 +9,7 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from denoise_cli.image import CORE, Image, Source, decode, encode, load_opencv, read, write
+from denoise_cli.image import CORE, Image, Source, decode, encode, load_opencv, png, read, write
 
 cv2 = load_opencv()
 DEEPEST = {"png": 16, "tiff": 32, "ppm": 16}
@@ -205,6 +205,13 @@ def test_transparent_colours_become_alpha() -> None:
     found = decode(pillow_file(gray, "PNG", transparency=9), "gray")
     assert found.source.alpha is not None and found.channels == 1
     assert found.source.alpha.tolist() == [[255, 0], [0, 255]]
+
+
+def test_a_transparent_level_of_16_bits_becomes_alpha() -> None:
+    gray = np.array([[0, 900], [900, 3]], np.uint16)[:, :, None]
+    found = decode(png.pack(gray, [(b"tRNS", (900).to_bytes(2, "big"))]), "gray")
+    assert found.source.alpha is not None and found.channels == 1 and found.source.depth == 16
+    assert found.source.alpha.tolist() == [[65535, 0], [0, 65535]]
 
 
 @pytest.mark.parametrize("format", ["JPEG", "TIFF"])

@@ -53,6 +53,8 @@ def test_results_of_earlier_runs(here: Path) -> None:
     assert len(found.earlier) == 3
     assert gather(["photos/b-denoised.jpg"]).items[0].name == "photos/b-denoised.jpg"
     assert [item.name for item in gather(["photos/out"], Path("photos/out")).items] == ["photos/out/b.JPG"]
+    assert [item.name for item in gather(["photos/*/*.JPG", "a.png"], Path("photos/out")).items] == ["a.png"]
+    assert gather(["photos/out/b.JPG"], Path("photos/out")).items[0].name == "photos/out/b.JPG"
     with pytest.raises(InputError, match=r"All 2 images are results of earlier runs"):
         gather(["photos/b-*"])
 

@@ -68,6 +68,8 @@ def test_clashes_and_what_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         (tmp_path / folder / "a.png").touch()
     with pytest.raises(OutputError, match=r"The input 'in/a.png' would be overwritten"):
         check([FILE], Layout.of([FILE], "out/../in", None))
+    with pytest.raises(OutputError, match=r"The input 'in/a.png' would be overwritten"):
+        check([FILE], Layout.of([FILE], "not/there/../../in", None))
     assert check([FILE], Layout.of([FILE], "out", None)) == [(FILE, Path("out/a.png"))]
     (tmp_path / "out/a.png").unlink()
     (tmp_path / "out/a.png").symlink_to(tmp_path / "in/a.png")

@@ -1,6 +1,7 @@
 """Nets walked down an image a few rows at a time."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,11 +9,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from denoise_cli import methods
+from denoise_cli.image import Image, Source
 from denoise_cli.inference import tiles
 from denoise_cli.inference.nodes import Unwalkable
+from denoise_cli.inference.run import Engine, denoise_image
 from denoise_cli.inference.trace import Trace, trace
 from denoise_cli.inference.walk import memory, schedule, walk
 from denoise_cli.layers.local import locally
+from denoise_cli.method import Denoiser
+from denoise_cli.shapes import pad_to_multiple
 
 Net = Callable[[Any], Any]
 CPU = torch.device("cpu")
@@ -76,6 +82,19 @@ def test_rows_joined_are_the_whole(name: str, rows: int) -> None:
     image = noisy(2, 3, 24, 20)
     whole = NETS[name](image.clone())
     torch.testing.assert_close(walked(NETS[name], image, rows), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("size", [(2, 60), (60, 2), (2, 2), (1, 9)])
+def test_thin_images_of_a_net_that_thinks_at_half_the_size(size: tuple[int, int]) -> None:
+    card = methods.find("ffdnet")
+    net = card.make(replace(card.config, depth=3, features=4))
+    assert isinstance(net, Denoiser)
+    engine = Engine(net, replace(card.options, sigma=25.0), torch.device("cpu"), torch.float32)
+    pixels = torch.rand((3, *size), generator=torch.Generator().manual_seed(0))
+    (answer,) = denoise_image(engine, Image(pixels.numpy(), Source("x.png")))
+    padded = pad_to_multiple(pixels[None], net.stride)
+    whole = net.denoise(padded, net.settle(padded, engine.options))[0, :, : size[0], : size[1]]
+    assert torch.allclose(torch.from_numpy(answer.pixels), whole, atol=1e-5)
 
 
 def test_the_image_stays_as_it_was() -> None:

@@ -1,11 +1,13 @@
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 import torch
 
 from denoise_cli.errors import UsageError
 from denoise_cli.method import Recipe
-from denoise_cli.training.run import PAIRS, Run, check, check_start
+from denoise_cli.methods import dncnn, dt
+from denoise_cli.training.run import PAIRS, Run, check, check_shape, check_start
 
 RECIPE = Recipe(noise="sp:0.1", patch=8, batch=2, steps=10)
 
@@ -47,6 +49,29 @@ def test_a_setting_that_an_older_file_lacks_is_no_difference() -> None:
     theirs = RUN.settings()
     del theirs["limit"], theirs["recipe"]["loss"]
     assert RUN.differences(theirs) == []
+
+
+def test_a_setting_that_an_older_file_lacks_was_its_default() -> None:
+    theirs = RUN.settings()
+    del theirs["recipe"]["teacher"], theirs["teacher_sha256"]
+    taught = replace(RUN, recipe=replace(RECIPE, teacher="dt.sp"), teacher_sha256="ab")
+    assert RUN.differences(theirs) == []
+    assert taught.differences(theirs) == ["teacher ( there, dt.sp here)", "teacher_sha256 ( there, ab here)"]
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (dt.Config(channels=2), "dt cannot have 2 channels"),
+        (dt.Config(width=0), "width cannot be 0"),
+        (dt.Config(turn_every=-1), "turn_every cannot be -1"),
+        (dncnn.Config(depth=1), "depth cannot be 1"),
+    ],
+)
+def test_nets_that_cannot_be(config: Any, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        check_shape(config, "dt")
+    check_shape(dt.Config(), "dt")
 
 
 @pytest.mark.parametrize(
