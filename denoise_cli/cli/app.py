@@ -90,6 +90,11 @@ def _main(
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of every error.")] = False,
 ) -> None:
     screen.set_volume(quiet=quiet, verbose=verbose)
+    if verbose:
+        from importlib.metadata import version as version_of
+
+        libraries = ", ".join(f"{name} {version_of(name)}" for name in ("torch", "numpy", "pillow"))
+        screen.detail(f"denoise {__version__}, Python {sys.version.split()[0]}, {libraries}")
     if no_color:
         os.environ[_NO_COLOR] = "1"
     if debug:

@@ -1,12 +1,9 @@
 """Flags that mean the same in every command."""
 
-import platform
-from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from denoise_cli import __version__
 from denoise_cli.cli import screen
 
 
@@ -18,8 +15,6 @@ def _hush(value: bool) -> None:
 def _tell(value: bool) -> None:
     if value:
         screen.set_volume(quiet=False, verbose=True)
-        libraries = ", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "pillow"))
-        screen.detail(f"denoise {__version__}, Python {platform.python_version()}, {libraries}")
 
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", callback=_hush, help="Errors only.")]

@@ -30,6 +30,15 @@ def test_one_file_gets_a_result_beside_it(draw: Draw, capsys: Caught, take: Take
     assert np.square(estimate - clean).mean() < 0.02 * np.square(noisy - clean).mean()
 
 
+@pytest.mark.usefixtures("here")
+def test_verbose_says_what_was_seen_and_with_what_it_was_computed(capsys: Caught) -> None:
+    assert main(["run", "a.png", "--model", "impulse", "-v", "--device", "cpu", "--precision", "float32"]) == 0
+    told = capsys.readouterr().err
+    assert told.startswith("denoise ") and ", torch " in told and "cpu, float32" in told.splitlines()[-1]
+    assert main(["run", "a.png", "-v", "--device", "cpu", "--force"]) == 0
+    assert "noise of sigma " in capsys.readouterr().err
+
+
 def test_a_folder_is_mirrored_beside_it(here: Path, draw: Draw, all_files: AllFiles) -> None:
     (here / "photos/.thumbs").mkdir()
     draw(here / "photos/.thumbs/t.png")
