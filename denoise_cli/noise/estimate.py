@@ -4,8 +4,9 @@ Blocks are taken through a cosine transform (and colours through one of three po
 deviation in every coefficient, independently, where pictures live in the low ones. So the blocks that are weakest in
 the low coefficients are chosen, and the noise is measured in the high ones, which the choice does not bias: after
 Ponomarenko, Lukin, Zriakhov, Kaarna, Astola, "An automatic approach to lossy compression of AVIRIS images", IGARSS
-2007. Added to it: clipping is undone by the moments of a clipped normal variable, the number of blocks settles itself,
-pixels that are known to be wrong are left out, and a level for each tone gives the noise of photons.
+2007. Added to it: clipping is undone by the moments of a clipped normal variable and of few photons, the number of
+blocks settles itself, pixels that are known to be wrong are left out, and a level for each tone gives the noise of
+photons.
 """
 
 import math
@@ -107,7 +108,7 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
         if math.dist(before, (shot, read)) <= _SETTLED * read:
             break
     sigma = math.sqrt(shot * shot * light + read * read)
-    if shot > 0:  # the line tells how levels relate; the level itself is that of the flattest blocks of any tone
+    if shot > 0 and sigma > 0:  # the line tells how levels relate, the flattest blocks of all tones the level itself
         part = _levelled(blocks, shot, read, light, clips).untouched(_UNTOUCHED)
         part = part.take(part.scale > _TELLS * part.kept)
         right = _weakest(part) / sigma
@@ -310,9 +311,8 @@ def _clipped(tones: Tensor, shot: float, read: float) -> tuple[Tensor, Tensor, T
         moments[:, few] = _moments(counts * shot**2, torch.full_like(counts, max(read, 1e-6))) @ chance.T
     mean, second, third, fourth = moments
     left = (second - mean.square()).clamp_min(0)
-    kurtosis = (fourth - 4 * mean * third + 6 * mean.square() * second - 3 * mean**4) / left.square().clamp_min(
-        1e-18
-    ) - 3
+    central = fourth - 4 * mean * third + 6 * mean.square() * second - 3 * mean**4
+    kurtosis = central / left.square().clamp_min(1e-18) - 3
     share = (left / variance).clamp(1e-3, 1)
     rising = mean.cummax(dim=0).values
     found = _read_off(rising, torch.stack((light.clamp(0, 1), share, kurtosis.clamp(-2, 0))), tones)
