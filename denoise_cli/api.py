@@ -22,6 +22,7 @@ from denoise_cli.inference.workbench import Wish, Workbench
 Array = NDArray[Any]
 Picture = TypeVar("Picture", Array, PillowImage)
 _KEPT = 8  # nets that stay loaded
+_LEAST_TILE = 16  # pixels, as on the command line
 
 
 @overload
@@ -99,7 +100,7 @@ def denoise(
         raise UsageError("sigma and sigma_map both name the noise level.", "Leave one of them out.")
     box = None if crop is None else _box(crop)
     counts = None if iters is None or iters == "auto" else _whole(iters, 1, "number of iterations", "or 'auto'")
-    side = None if tile is None else _whole(tile, 16, "side of a tile", "in pixels")
+    side = None if tile is None else _whole(tile, _LEAST_TILE, "side of a tile", "in pixels")
     noisy = _taken(image)
     levels = None if sigma_map is None else sigma_map_of(_taken(sigma_map))
     asked = Asked(iters == "auto", box, tta, levels)

@@ -98,9 +98,9 @@ class Batch:
             if job.paths and len(made) == len(job.paths) and (compared or job.comparison is None):
                 return None
             ours = frozenset(there)
-            if compared and not self._has_compared(job):
-                raise ExistsError(f"{job.comparison} exists already.", AGAIN)
-            if compared and job.comparison is not None:
+            if job.comparison is not None and compared:
+                if not self._has_compared(job):
+                    raise ExistsError(f"{job.comparison} exists already.", AGAIN)
                 ours |= {job.comparison}
         return Loaded(self._frames(data, job), content, ours)
 

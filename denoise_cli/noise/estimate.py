@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from denoise_cli.errors import UsageError
+from denoise_cli.noise.clipping import clipped
 from denoise_cli.noise.levels import on_unit
 
 _SIDES = (8, 6, 4, 3, 2)  # of the blocks; the largest of which there are enough without a wrong pixel
@@ -32,7 +33,6 @@ _ROUNDS = 4  # of clipping undone with the level of the round before, at most
 _SETTLED = 3e-3  # relative change of the level from round to round, which ends them
 _LEAST_KEPT = 0.3  # share of the variance that clipping must have left in a block
 _UNTOUCHED = 0.8  # share that it must have left where the growth of noise with the light is read
-_FEW, _COUNTS = 20, 64  # photons, on average, up to which each is counted; and how many these can at most be
 _DIMMEST = 0.05  # least variance of a block's noise, over that at the mean light
 _TELLS = 0.2  # of that, from which a block tells the level
 _NOTHING = 1e-6  # sigma that is rounding
@@ -199,13 +199,12 @@ def _blocks(image: Tensor, known: Tensor | None) -> _Blocks | None:
 
 def _levelled(blocks: _Blocks, shot: float, read: float, mean: float, clips: bool) -> _Blocks:
     """What ``shot`` and ``read`` say of each block, in an image of ``mean`` light; ``clips`` where it is clipped."""
-    light, kept, tie = blocks.tones.mean(dim=0), torch.ones_like(blocks.kept), torch.zeros_like(blocks.tie)
     if clips:
-        light, kept, excess = _clipped(blocks.tones, shot, read)
+        light, kept, excess = clipped(blocks.tones, shot, read)
         tie = excess / blocks.pixels
-        tie = tie / (2 / blocks.lows + tie)
-    level = (shot * shot * light.clamp_min(0) + read * read) / max(shot * shot * mean + read * read, 1e-12)
-    return replace(blocks, light=light, kept=kept, scale=kept * level.clamp_min(_DIMMEST), tie=tie)
+        blocks = replace(blocks, light=light, kept=kept, tie=tie / (2 / blocks.lows + tie))
+    level = (shot * shot * blocks.light.clamp_min(0) + read * read) / max(shot * shot * mean + read * read, 1e-12)
+    return replace(blocks, scale=blocks.kept * level.clamp_min(_DIMMEST))
 
 
 def _weakest(blocks: _Blocks, inside: Tensor | None = None) -> float:
@@ -291,51 +290,6 @@ def _coarse(blocks: _Blocks, shot: float, read: float) -> float:
         return 1.0
     spread = min(_MOST_SPREAD, math.log(more / flat) / (_DEPTHS[0] - _DEPTHS[1]))
     return math.sqrt(more * math.exp(_DEPTHS[1] * spread + spread * spread / 2))
-
-
-def _clipped(tones: Tensor, shot: float, read: float) -> tuple[Tensor, Tensor, Tensor]:
-    """The light of blocks with means ``tones`` (C, K), what clipping leaves of the variance, its kurtosis: (K,) each.
-
-    By the moments of a clipped normal variable, or where the photons are few of a clipped sum of normal ones, for each
-    count of them. Clipped noise has a negative excess kurtosis k: the squares of two coefficients of P^2 pixels then
-    have the covariance k / P^2 in units of the squared variance.
-    """
-    light = torch.linspace(-0.6, 1.6, 221, dtype=torch.float64)
-    variance = (shot * shot * light.clamp(0, 1) + read * read).clamp_min(1e-12)
-    moments = _moments(light, variance.sqrt())
-    few = (light >= 0) & (light < _FEW * shot * shot)
-    if few.any():
-        counts = torch.arange(_COUNTS, dtype=torch.float64)
-        photons = light[few, None] / shot**2
-        chance = torch.exp(torch.xlogy(counts, photons) - photons - torch.lgamma(counts + 1))
-        moments[:, few] = _moments(counts * shot**2, torch.full_like(counts, max(read, 1e-6))) @ chance.T
-    mean, second, third, fourth = moments
-    left = (second - mean.square()).clamp_min(0)
-    central = fourth - 4 * mean * third + 6 * mean.square() * second - 3 * mean**4
-    kurtosis = central / left.square().clamp_min(1e-18) - 3
-    share = (left / variance).clamp(1e-3, 1)
-    rising = mean.cummax(dim=0).values
-    found = _read_off(rising, torch.stack((light.clamp(0, 1), share, kurtosis.clamp(-2, 0))), tones)
-    light, kept, excess = found.mean(dim=1)
-    return light, kept, excess
-
-
-def _moments(mean: Tensor, sigma: Tensor) -> Tensor:
-    """The first four moments, about 0, of normal variables (N,) that are clipped to [0, 1]: (4, N)."""
-    steps = torch.linspace(-4, 4, 161, dtype=torch.float64)
-    chance = torch.exp(-steps.square() / 2)
-    values = (mean[:, None] + sigma[:, None] * steps).clamp(0, 1)
-    squares = values.square()
-    return torch.stack((values, squares, values * squares, squares.square())) @ (chance / chance.sum())
-
-
-def _read_off(x: Tensor, y: Tensor, at: Tensor) -> Tensor:
-    """Each row of ``y`` at the places ``at`` between the rising ``x``, linearly: (rows, *at)."""
-    x, y = x.to(at.device), y.to(at.device)
-    places = at.double().clamp(1e-6, 1 - 1e-6)
-    after = torch.searchsorted(x, places).clamp(1, len(x) - 1)
-    part = ((places - x[after - 1]) / (x[after] - x[after - 1]).clamp_min(1e-12)).clamp(0, 1)
-    return torch.lerp(y[:, after - 1], y[:, after], part).to(at)
 
 
 @lru_cache
