@@ -7,6 +7,7 @@ import torch
 from denoise_cli import noise
 from denoise_cli.data import training_set
 from denoise_cli.data.patches import Patches
+from denoise_cli.data.scales import at_scales, parse_scales
 from denoise_cli.errors import UsageError
 from denoise_cli.training.run import PAIRS, Run
 from denoise_cli.training.validation import Accuracy, Validation
@@ -45,6 +46,8 @@ def gather(run: Run, held_out: int, device: torch.device) -> Material:
             sets = training_set.load(words, channels, run.limit, run.only)
         groups, flat = training_set.split(sets, held_out, recipe.seed)
         judge = Validation.make(flat, kind, recipe.seed, device)
-    patches = Patches(groups, recipe.patch, device, upright=bool(run.classes))
+    scales = parse_scales(recipe.scales)
+    grown = [at_scales(images, scales, recipe.patch) for images in groups]
+    patches = Patches(grown, recipe.patch, device, upright=bool(run.classes))
     converted = sum(images.converted for images in sets)
     return Material(patches, sum(map(len, groups)), judge, len(flat), converted)

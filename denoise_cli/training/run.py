@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import torch
 
 from denoise_cli import losses, noise
+from denoise_cli.data.scales import parse_scales
 from denoise_cli.errors import UsageError
 from denoise_cli.method import Recipe
 
@@ -95,6 +96,7 @@ def check(recipe: Recipe) -> None:
             raise UsageError(f"{name} cannot be {value}.", f"It is {above} {lowest}{below}.")
     if recipe.optimiser not in OPTIMISERS:
         raise UsageError(f"There is no optimiser {recipe.optimiser!r}.", f"Choose from: {', '.join(OPTIMISERS)}.")
+    parse_scales(recipe.scales)
     looks = "perceptual" in losses.parse(recipe.loss, recipe.own_losses).words()
     if looks and not recipe.perceptual:
         raise UsageError(
@@ -108,6 +110,11 @@ def check(recipe: Recipe) -> None:
         )
     if recipe.noise != PAIRS:
         noise.parse(recipe.noise)
+    elif any(scale != 1 for scale in parse_scales(recipe.scales)):
+        raise UsageError(
+            f"Pairs of a make-data set cannot be shrunk to the scales {recipe.scales}: so would be their noise.",
+            "Leave the scales out, or name a set of clean images and a --noise.",
+        )
     elif recipe.teacher:
         raise UsageError(
             f"{recipe.teacher} teaches noise that is drawn anew, and the pairs of a make-data set hold theirs already.",
