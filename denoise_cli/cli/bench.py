@@ -184,7 +184,7 @@ def padding(
     runs: Annotated[int, typer.Option("--seeds", min=1, help="Seeds of weights and noise.")] = 3,
     ours: Annotated[
         bool,
-        typer.Option("--ours", help="Only our 160 steps; neither the default nor the paper's."),
+        typer.Option("--ours", help="Only our short fits; neither the default nor the paper's."),
     ] = False,
     kept: Annotated[Path, typer.Option("--runs", help="Where what was measured is kept, so that it goes on.")] = Path(
         "runs/padding"
@@ -201,7 +201,7 @@ def padding(
     Example: `denoise bench padding --data data/ -o docs/padding.md`
     """
     from denoise_cli import device as devices
-    from denoise_cli.bench.padding import WAYS, measure, page
+    from denoise_cli.bench.padding import OURS, WAYS, measure, page
     from denoise_cli.bench.zero_shot import Place
     from denoise_cli.files import write_atomically
 
@@ -210,7 +210,7 @@ def padding(
     devices.keep_memory()
     words = f"--limit {count} --seeds {runs}{' --ours' if ours else ''}"
     scores = []
-    for score in measure(Place(data, kept, where), list(WAYS)[: 1 if ours else None], count, runs, dtype):
+    for score in measure(Place(data, kept, where), list(WAYS)[: OURS if ours else None], count, runs, dtype):
         scores.append(score)
         screen.say(f"{score.way}, {score.padding}, seed {score.seed}: {score.whole:.3f}, centre {score.centre:.3f}")
         if output is not None:

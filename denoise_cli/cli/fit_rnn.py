@@ -50,7 +50,7 @@ def fit_rnn(
 
     `denoise fit-rnn noisy.png --pad edge --pad-size 4`
 
-    `denoise fit-rnn thumbnail.png --iters 160`
+    `denoise fit-rnn thumbnail.png --iters 280`
 
     `denoise fit-rnn noisy.png --optimiser descent --rate 1e-4 --iters 2000 --smooth 0 --average 0`
     """

@@ -64,6 +64,6 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     words += ["--limit", "1", "--seeds", "2"]
     assert main(["bench", "padding", *words]) == 0
     told = page.read_text()
-    assert told.count("| 1 x 2 |") == 12 and "+-" in told
+    assert told.count("| 1 x 2 |") == 16 and "+-" in told
     monkeypatch.setattr(padding, "_fit", lambda *_: pytest.fail("what is kept is not fitted again"))
     assert main(["bench", "padding", *words]) == 0 and page.read_text() == told

@@ -98,8 +98,9 @@ def test_any_size(size: tuple[int, int]) -> None:
 
 
 def test_what_does_not_fit_into_memory_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the border, which is fitted too."""
     monkeypatch.setattr(memory, "free_bytes", lambda device: 100_000)
-    with pytest.raises(DeviceError, match=r"32x32 pixels takes about .* GB") as raised:
+    with pytest.raises(DeviceError, match=r"48x48 pixels takes about .* GB") as raised:
         Rnn(Config()).denoise(torch.rand((1, 1, 32, 32)), QUICK)
     assert "--set features=4" in raised.value.hint
 
