@@ -19,7 +19,8 @@ _SAMPLE, _ACROSS = 192, 3  # side of the samples, and how many each way
 def converge(denoiser: Unending, noisy: Tensor, options: Any) -> tuple[int, Tensor]:
     """How many iterations images (N, C, H, W) take until they change no more, and their estimates then.
 
-    Where that does not happen in ``MOST`` iterations, the count after which they changed least.
+    Where that does not happen in ``MOST`` iterations, the count after which they changed least. Raises
+    ``ArithmeticError`` as soon as an estimate is not finite: it never comes to rest.
     """
     height, width = noisy.shape[-2:]
     recent: list[Tensor] = []
@@ -27,6 +28,8 @@ def converge(denoiser: Unending, noisy: Tensor, options: Any) -> tuple[int, Tens
     refining = islice(denoiser.refine(pad_to_multiple(noisy, denoiser.stride), options), MOST)
     for count, estimate in enumerate(refining, 1):
         recent.append(estimate[..., :height, :width].float())
+        if not recent[-1].sum().isfinite():
+            raise ArithmeticError("the result is not finite")
         if count > _SPAN:
             change = (recent[-1] - recent.pop(0)).square().mean().sqrt().item()
             waits = change > 0 and torch.equal(recent[-1], recent[-2])  # for the next part of the mean that it tells
@@ -38,14 +41,17 @@ def converge(denoiser: Unending, noisy: Tensor, options: Any) -> tuple[int, Tens
 
 
 def samples(image: Tensor, stride: int) -> Tensor:
-    """Squares spread evenly over ``image`` (N, C, H, W), cut at multiples of ``stride``; a short side is whole."""
+    """Squares spread evenly over ``image`` (N, C, H, W), cut at multiples of ``stride``; a short side is whole.
+
+    Along a side of less than three squares they overlap, and leave less than ``stride`` of its end out.
+    """
     side = -(-_SAMPLE // stride) * stride
     rows, columns = (_starts(length, side, stride) for length in image.shape[-2:])
     return torch.cat([image[..., top : top + side, left : left + side] for top in rows for left in columns])
 
 
 def _starts(length: int, side: int, stride: int) -> list[int]:
-    """Where squares begin along a side of ``length``, in the middles of equal parts; one if the side is short."""
-    if length < _ACROSS * side:
-        return [0]
-    return [int((index + 0.5) * length / _ACROSS - side / 2) // stride * stride for index in range(_ACROSS)]
+    """Where squares begin along a side of ``length``, in the middles of equal parts but within it."""
+    count = min(_ACROSS, -(-length // side))
+    middles = (int((index + 0.5) * length / count - side / 2) for index in range(count))
+    return sorted({max(0, min(middle, length - side)) // stride * stride for middle in middles})

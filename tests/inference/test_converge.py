@@ -68,6 +68,21 @@ def test_what_never_changes_is_at_rest() -> None:
     assert converge(Halves(rate=1.0), torch.ones(1, 1, 4, 4), None)[0] == 6
 
 
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+def test_what_is_not_finite_is_told_at_once(wrong: float) -> None:
+    class Breaks(Halves):
+        def refine(self, noisy: Tensor, options: Any) -> Iterator[Tensor]:
+            for self.iterations in count(1):
+                estimate = noisy.clone()
+                estimate[..., 0, 0] = wrong if self.iterations > 3 else 0
+                yield estimate
+
+    denoiser = Breaks()
+    with pytest.raises(ArithmeticError, match="not finite"):
+        converge(denoiser, torch.ones(1, 1, 4, 4), None)
+    assert denoiser.iterations == 4
+
+
 def test_samples_are_spread_over_the_image() -> None:
     rows, columns = torch.meshgrid(torch.arange(1000), torch.arange(2000), indexing="ij")
     found = samples(torch.stack((rows, columns))[None], 8)
@@ -76,3 +91,10 @@ def test_samples_are_spread_over_the_image() -> None:
     assert tops == [64, 400, 736] and lefts == [232, 904, 1568]
     assert samples(torch.zeros(2, 3, 100, 2000), 8).shape == (6, 3, 100, 192)
     assert samples(torch.zeros(1, 3, 10, 20), 8).shape == (1, 3, 10, 20)
+
+
+@pytest.mark.parametrize("length", [193, 300, 384, 500, 575])
+def test_samples_of_a_side_that_is_not_long_reach_both_ends(length: int) -> None:
+    rows = torch.arange(length)[:, None].expand(length, 3000)
+    seen = samples(rows[None, None], 8).unique()
+    assert seen[0] == 0 and seen[-1] >= length - 8 and len(seen) == seen[-1] + 1
