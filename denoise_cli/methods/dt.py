@@ -65,9 +65,7 @@ class Progressive(Recipe):
 
     alpha: float = 1.0  # weight of the progressive loss; the paper tries 0, 0.5, 1
     max_iters: int = 5  # iterations with gradient
-    free_iters: int | None = (
-        20  # most iterations without gradient before them; None: as published, fewer than max_iters
-    )
+    free_iters: int | None = 20  # most without gradient before them; None: as published, fewer than max_iters
     every: bool = True  # judge every iteration with gradient; False: the last one, as published
     gamma: float = 0.8  # of the loss `similarity`: an iteration weighs so many times what the one before does
 
@@ -199,7 +197,9 @@ class DeepThinking(nn.Module):
             yield State(thought, estimate, answer, unknown)
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """The share of impulses measured on the whole image (1, C, H, W), where the net goes by it."""
+        """Measures the share of impulses on the whole image, where it counts; ``UsageError`` for no iterations."""
+        if options.iters < 1:
+            raise UsageError(f"dt cannot iterate {options.iters} times.", "Once at least; 20 times by default.")
         if self.config.recall != "impulses" or options.share is not None:
             return options
         return replace(options, share=impulse_share(noisy).mean().item())

@@ -52,6 +52,14 @@ def test_more_iterations_go_on_where_fewer_ended(recall: str) -> None:
     assert not torch.equal(one, three)
 
 
+@pytest.mark.parametrize("iters", [0, -3])
+@pytest.mark.parametrize("recall", ["noisy", "impulses"])
+def test_no_iterations_are_refused(recall: str, iters: int) -> None:
+    net = net_of(Config(width=6, recall=recall))
+    with pytest.raises(UsageError, match=f"dt cannot iterate {iters} times"):
+        net.settle(torch.rand(1, 3, 16, 16), Options(iters=iters, share=0.1))
+
+
 def test_pixels_that_are_no_impulses_stay_as_they_are() -> None:
     net = net_of(Config(width=6, recall="impulses")).eval().requires_grad_(False)
     clean = scenes(1, 24, torch.Generator().manual_seed(0))
