@@ -149,13 +149,18 @@ def _make(
     old: Manifest | None = None,
 ) -> None:
     from denoise_cli.data.manifest import CleanFile
-    from denoise_cli.data.sources import is_name
+    from denoise_cli.data.sources import place_of
     from denoise_cli.data.synthesize import synthesize
 
-    named = is_name(images.word) or not Path(images.word).is_dir()
-    if not named and target.resolve().is_relative_to(Path(images.word).resolve()):
+    place = place_of(images.word).resolve()
+    if target.resolve().is_relative_to(place):
         raise UsageError(
             f"The output {target} lies inside the source {images.word}.", "Give a folder elsewhere with -o."
+        )
+    if force and place.is_relative_to(target.resolve()):
+        raise UsageError(
+            f"The source {images.word} lies inside the output {target}, and what is there would be overwritten.",
+            "Give a folder elsewhere with -o.",
         )
     problems: list[DenoiseError] = []
     parts: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from denoise_cli.data.tiny_imagenet import open_tiny_imagenet
 from denoise_cli.errors import InputError, did_you_mean
 from denoise_cli.image import is_image
 
-__all__ = ["Picture", "Pixels", "Source", "is_name", "missing", "open_source"]
+__all__ = ["Picture", "Pixels", "Source", "missing", "open_source", "place_of"]
 
 _LAYOUTS = (open_cifar, open_stl10, open_tiny_imagenet)
 
@@ -47,9 +47,13 @@ def _open(word: str | Path | None) -> Source:
     return _open_path(text, path)
 
 
-def is_name(word: str) -> bool:
-    """Whether ``word`` names a set that needs no path: the samples, or a known set."""
-    return word == bundled.WORD or word in fetch.KNOWN
+def place_of(word: str) -> Path:
+    """The folder or the file that the source ``word`` is read from; the cache, where a known set is not in it yet."""
+    if word == bundled.WORD:
+        return bundled.samples() / "clean"
+    if word in fetch.KNOWN:
+        return fetch.cached(word) or fetch.cache()
+    return Path(word)
 
 
 def missing(word: str | Path | None) -> bool:

@@ -132,6 +132,32 @@ def test_an_output_that_exists_or_lies_in_the_source(
     assert main([*arguments, str(tmp_path / "set"), "--force"]) == 0
 
 
+@pytest.mark.parametrize("source", ["set/clean", "set/clean/0.png"])
+def test_a_source_that_lies_in_the_output_is_not_overwritten(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], source: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["make-data", str(pictures), "--noise", "sp:0.1", "--val", "0", "-o", "set"]) == 0
+    before = _content(tmp_path / "set")
+    assert main(["make-data", source, "--noise", "gaussian:25", "--val", "0", "-o", "set", "--force"]) == 2
+    assert f"The source {source} lies inside the output set" in capsys.readouterr().err
+    assert _content(tmp_path / "set") == before
+
+
+def test_the_samples_are_not_overwritten(
+    pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from denoise_cli.data import bundled
+
+    (tmp_path / "own" / "clean").mkdir(parents=True)
+    shutil.copy(pictures / "0.png", tmp_path / "own" / "clean" / "0.png")
+    monkeypatch.setattr(bundled, "samples", lambda: tmp_path / "own")
+    before = _content(tmp_path / "own")
+    assert main(["make-data", "--noise", "sp:0.1", "--val", "0", "-o", str(tmp_path / "own"), "--force"]) == 2
+    assert "The source samples lies inside" in capsys.readouterr().err
+    assert _content(tmp_path / "own") == before
+
+
 def test_a_known_set_that_cannot_be_downloaded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
