@@ -12,8 +12,8 @@ from denoise_cli.image import is_image
 def open_folder(word: str, path: Path) -> Source:
     """Every image under the folder ``path``, or the image ``path``, named by its place with ``.png`` for its suffix.
 
-    Hidden files and folders are left out. Raises ``InputError`` where there is no image, or where two images would get
-    the same name.
+    Hidden files and folders are left out. Raises ``InputError`` where there is no image, or where an image would get
+    the name of another one, or of a folder with images.
     """
     root = path if path.is_dir() else path.parent
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
@@ -29,6 +29,13 @@ def open_folder(word: str, path: Path) -> Source:
                 "Rename one of them, or move it to another folder.",
             )
         names[name] = file
+    for name, file in names.items():
+        for above in map(str, PurePosixPath(name).parents):
+            if above in names:
+                raise InputError(
+                    f"{names[above]} would become {above}, and so is the folder of {file} called.",
+                    "Rename one of them, or move it to another folder.",
+                )
     if not names:
         raise InputError(f"There is no image in {path}.", "Name a folder with PNG, JPEG, TIFF, WebP, BMP or PPM files.")
 

@@ -42,6 +42,13 @@ def test_two_images_for_one_name_are_found_before_work_starts(tmp_path: Path) ->
         open_source(tmp_path)
 
 
+def test_an_image_for_the_name_of_a_folder_is_found_before_work_starts(tmp_path: Path) -> None:
+    _image(tmp_path / "deep" / "a.jpg")
+    _image(tmp_path / "deep" / "a.png" / "deeper" / "b.png")
+    with pytest.raises(InputError, match=r"a\.jpg would become deep/a\.png, and so is the folder of .*b\.png called"):
+        open_source(tmp_path)
+
+
 def test_a_broken_image_comes_as_its_error(tmp_path: Path) -> None:
     _image(tmp_path / "a.png")
     (tmp_path / "b.png").write_bytes(b"")
