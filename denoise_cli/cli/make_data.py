@@ -177,9 +177,10 @@ def _make(
     differences = _differences(old, entries) if old else []
     done = sum(parts.values())
     files = sum(entry.sha256 is not None for entry in entries)
-    apart = f", {parts['test']} to test" if parts["test"] else ""
-    shares = f" ({parts['train']} to train, {parts['val']} for validation{apart})" if settings.val else ""
-    screen.say(f"{done} images{shares}, {files} files: {', '.join(settings.noise)}.")
+    shares = [f"{parts['train']} to train", f"{parts['val']} for validation"] if settings.val else []
+    shares += [f"{parts['test']} to test"] if parts["test"] else []
+    told = f" ({', '.join(shares)})" if shares else ""
+    screen.say(f"{done} images{told}, {files} files: {', '.join(settings.noise)}.")
     if old and not differences:
         screen.say("Every source and file has the hash in the manifest: the set is the same, byte for byte.")
     for difference in differences[:10]:

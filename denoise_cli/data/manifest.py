@@ -5,18 +5,22 @@ its noisy versions.
 """
 
 import json
+import os
 from collections.abc import Collection, Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hints
 
 from denoise_cli import __version__
+from denoise_cli.data.classes import SPLITS
 from denoise_cli.data.source import Pixels, Source, pixels_of
 from denoise_cli.errors import InputError
 
 NAME = "manifest.jsonl"
 CLEAN = "clean"  # the folder of the clean images
 TEST = "test"  # the split of the images that a known set keeps for testing
+
+_COUNTS = ("size", "crop", "limit")  # of the settings: at least 1
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class CleanFile:
     """A clean image."""
 
     image: str  # its name in the source
-    split: str  # "train", "val", "test", or "" where nothing is kept for validation
+    split: str  # "train", "val", "test", or "" where nothing is kept for validation nor for testing
     file: str | None  # its path in the set; None where clean images are not written
     source_sha256: str  # of the source's size and pixels
     sha256: str | None  # of the file
@@ -108,7 +112,7 @@ def load(path: Path) -> Manifest:
         raise InputError(
             f"{path} is no manifest: line {number}: {error}.", "It was changed or cut; make the set again."
         ) from error
-    return Manifest(Settings(**{**asdict(settings), "noise": tuple(settings.noise)}), tuple(entries))
+    return Manifest(settings, tuple(entries))
 
 
 def pairs(folder: Path) -> Iterator[PairOfFiles]:
@@ -147,23 +151,39 @@ def open_clean(word: str, folder: Path) -> Source:
 
 
 def inside(file: str) -> bool:
-    """Whether ``file``, a path from a manifest, stays in the folder of its set."""
+    """Whether ``file``, a path from a manifest, is one that stays in the folder of its set."""
     path = PurePosixPath(file)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in file and ":" not in path.parts[0]
+    drives = os.name == "nt" and ("\\" in file or ":" in file)  # elsewhere a name may hold either
+    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not drives
 
 
 def _place(folder: Path, file: str | None) -> Path:
     if file is None:
         raise InputError(f"The set in {folder} was made with --no-clean.", "Make it again with its clean images.")
-    if not file or not inside(file):
+    if not inside(file):
         raise InputError(f"{folder / NAME} names a file outside of its folder: {file!r}.", "Make the set again.")
     return folder / file
 
 
 _Line = TypeVar("_Line", Settings, CleanFile, NoisyFile)
+_TYPES = {kind: get_type_hints(kind) for kind in (Settings, CleanFile, NoisyFile)}
 
 
 def _filled(kind: type[_Line], values: Any) -> _Line:
-    if not isinstance(values, dict) or set(values) != {field.name for field in fields(kind)}:
+    types = _TYPES[kind]
+    if not isinstance(values, dict) or values.keys() != types.keys():
         raise ValueError(f"not the fields of {kind.__name__}")
-    return kind(**values)
+    for name, value in values.items():
+        if not _fits(value, types[name]) or (name in _COUNTS and value is not None and value < 1):
+            raise ValueError(f"{name} cannot be {value!r}")
+    if values.get("split", "") not in ("", *SPLITS):
+        raise ValueError(f"there is no split {values['split']!r}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _fits(value: Any, wanted: Any) -> bool:
+    """Whether a field of the type ``wanted`` may hold ``value``, as JSON has it."""
+    if get_origin(wanted) is tuple:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    kinds = get_args(wanted) or (wanted,)
+    return type(value) in kinds or (float in kinds and type(value) is int)

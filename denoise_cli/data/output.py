@@ -28,13 +28,20 @@ class Output:
         """Take ``folder`` for a new set, or go on with the same set where it was cut short.
 
         With ``force`` any folder will do: files of the set that was there, and that the new one does not have, are
-        removed; all others stay. Raises ``OutputError`` where ``folder`` is taken or cannot be written.
+        removed; all others stay. Raises ``OutputError`` where ``folder`` is taken or cannot be written, ``InputError``
+        where a file is planned outside of it.
         """
+        planned = list(planned)
+        for file in planned:
+            if not manifest.inside(file):
+                raise InputError(f"{file!r} would be written outside of {folder}.", "Rename the image in its source.")
         plan = "".join(f"{json.dumps(line)}\n" for line in ([asdict(settings), *planned])).encode()
         try:
-            taken = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-            same = taken and folder.is_dir() and _content(folder / PLAN) == plan
-            if taken and not same and (not force or not folder.is_dir()):
+            if folder.exists() and not folder.is_dir():
+                raise OutputError(f"{folder} is a file, not a folder.", "Give another place with -o.")
+            taken = folder.exists() and any(folder.iterdir())
+            same = taken and _content(folder / PLAN) == plan
+            if taken and not same and not force:
                 raise OutputError(
                     f"{folder} exists and is not empty.",
                     "Give another folder with -o, or overwrite its data set with --force.",

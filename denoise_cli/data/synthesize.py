@@ -83,12 +83,12 @@ def split(names: Sequence[str], val: float, seed: int, tested: Collection[str] =
     """``train`` or ``val`` for each name: that share of them, rounded, drawn by the seed; ``""`` where ``val`` is 0.
 
     Both sides get an image where there are two. The names in ``tested``, which the source keeps for testing, are
-    ``test`` and take no part. Raises ``UsageError`` for a share that leaves nothing to train on.
+    always ``test`` and take no part. Raises ``UsageError`` for a share that leaves nothing to train on.
     """
     if not 0 <= val < 1:
         raise UsageError(f"A share of {val:g} cannot be kept for validation.", "--val is at least 0 and below 1.")
     if val == 0:
-        return dict.fromkeys(names, "")
+        return {name: TEST if name in tested else "" for name in names}
     order = sorted(set(names) - set(tested), key=lambda name: derive(seed, "val", name))
     drawn = set(order[: min(max(round(val * len(order)), 1), max(len(order) - 1, 0))])
     return {name: TEST if name in tested else "val" if name in drawn else "train" for name in names}
@@ -101,8 +101,11 @@ def synthesize(
 
     The tree is ``<split>/clean/<image>`` and ``<split>/<noise>-<level>/<image>``; the manifest comes last. A broken
     image is a step with a problem. Raises ``OutputError`` where ``folder`` is not empty (and not ``force``) or cannot
-    be written, ``InputError`` where no image was readable.
+    be written, ``InputError`` where no image was readable or the name of one leaves ``folder``, ``UsageError`` for a
+    noise that there is not.
     """
+    for word in settings.noise:
+        noises.parse(word)  # before anything is written
     planned = [file for name, part in splits.items() for file in _files(name, part, settings).values()]
     output = Output.claim(folder, settings, planned, force=force)
     entries: list[Entry] = []

@@ -64,6 +64,31 @@ def test_a_changed_source_is_reported(pictures: Path, tmp_path: Path, capsys: py
     assert not (tmp_path / "third").exists()
 
 
+def test_a_manifest_whose_split_leaves_the_output(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["make-data", str(pictures), "--noise", "sp:0.1", "-o", str(tmp_path / "set")]) == 0
+    path = tmp_path / "set" / "manifest.jsonl"
+    path.write_text(path.read_text().replace('"split": "train"', '"split": "../evil"'))
+    before = _content(tmp_path)
+    assert main(["make-data", "--from-manifest", str(path), "-o", str(tmp_path / "deep" / "again")]) == 3
+    assert "no split '../evil'" in capsys.readouterr().err
+    assert _content(tmp_path) == before
+
+
+def test_what_a_known_set_keeps_for_testing_is_apart_without_validation_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cifar-10-batches-bin"
+    folder.mkdir()
+    for name, count in (("data_batch_1", 3), ("test_batch", 2)):
+        (folder / f"{name}.bin").write_bytes((bytes([6]) + bytes(3072)) * count)
+    assert main(["make-data", str(folder), "--noise", "sp:0.1", "--val", "0", "-o", str(tmp_path / "set")]) == 0
+    assert "5 images (2 to test), 10 files" in capsys.readouterr().err
+    assert len(list((tmp_path / "set" / "clean").rglob("*.png"))) == 3
+    assert len(list((tmp_path / "set" / "test" / "clean").rglob("*.png"))) == 2
+
+
 def test_the_source_may_have_moved(pictures: Path, tmp_path: Path) -> None:
     assert main(["make-data", str(pictures), "--noise", "gaussian:25", "-o", str(tmp_path / "set")]) == 0
     moved = shutil.move(pictures, tmp_path / "moved")

@@ -1,5 +1,7 @@
 """Synthesis: every byte follows from settings and source; what is cut short goes on; nothing else is lost."""
 
+import json
+import os
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -120,8 +122,9 @@ def test_a_taken_folder_is_refused(pictures: Path, tmp_path: Path) -> None:
         _make(open_source(pictures), tmp_path / "set")
     assert _content(tmp_path / "set") == {"mine.txt": b"mine"}
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError, match="is a file, not a folder") as caught:
         _make(open_source(pictures), tmp_path / "file", force=True)
+    assert "--force" not in caught.value.hint
 
 
 def test_force_replaces_a_set_and_nothing_else(pictures: Path, tmp_path: Path) -> None:
@@ -177,6 +180,8 @@ def test_images_kept_for_testing_are_never_trained_on() -> None:
     assert {parts[name] for name in names[10:]} == {"test"}
     assert sorted(parts[name] for name in names[:10]) == ["train"] * 8 + ["val"] * 2
     assert set(split(names[10:], 0.2, 0, names[10:]).values()) == {"test"}
+    whole = split(names, 0, 0, frozenset(names[10:]))
+    assert [whole[name] for name in names] == [""] * 10 + ["test"] * 10
 
 
 @pytest.mark.parametrize("val", [-0.1, 1, float("nan")])
@@ -225,6 +230,61 @@ def test_what_is_no_manifest(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.jsonl").write_text(text)
     with pytest.raises(InputError, match="line 1"):
         manifest.load(tmp_path / "manifest.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        (0, "size", "64"), (0, "size", 0), (0, "crop", -3), (0, "seed", 1.5), (0, "seed", True), (0, "noise", 5),
+        (0, "noise", [5]), (0, "limit", "all"), (0, "clean", 1), (0, "val", None), (0, "source", None),
+        (1, "image", ["x"]), (1, "split", "../evil"), (1, "split", None), (1, "file", 1), (1, "height", 2.0),
+        (2, "noise", 5), (2, "level", None), (2, "file", None),
+    ],
+)  # fmt: skip
+def test_a_manifest_with_values_that_cannot_be(tmp_path: Path, line: int, name: str, value: object) -> None:
+    clean = CleanFile("a.png", "train", None, "0", None, 1, 2, 2)
+    noisy = NoisyFile("a.png", "train/sp-0.1/a.png", "sp:0.1", 0.1, 0, "0")
+    path = tmp_path / "manifest.jsonl"
+    path.write_bytes(manifest.Manifest(replace(SETTINGS, val=0), (clean, noisy)).dump())
+    assert manifest.load(path).entries == (clean, noisy)
+    lines = [json.loads(text) for text in path.read_text().splitlines()]
+    lines[line][name] = value
+    path.write_text("".join(f"{json.dumps(one)}\n" for one in lines))
+    with pytest.raises(InputError, match=f"line {line + 1}: "):
+        manifest.load(path)
+
+
+def test_no_image_is_written_elsewhere(pictures: Path, tmp_path: Path) -> None:
+    _make(open_source(pictures), tmp_path / "set")
+    path = tmp_path / "set" / "manifest.jsonl"
+    path.write_text(path.read_text().replace('"0.png"', '"../../../evil.png"'))
+    with pytest.raises(InputError, match="outside of"):
+        _make(open_source(tmp_path / "set"), tmp_path / "out" / "set", replace(SETTINGS, val=0))
+    assert not (tmp_path / "out").exists() and not (tmp_path / "evil.png").exists()
+
+
+def test_a_noise_that_there_is_not_leaves_nothing(pictures: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no noise 'spp'"):
+        _make(open_source(pictures), tmp_path / "set", replace(SETTINGS, noise=("sp:0.1", "spp:0.1")))
+    assert not (tmp_path / "set").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there these are separators")
+def test_names_with_a_backslash_or_a_colon_come_back(tmp_path: Path) -> None:
+    names = {"back\\slash.png", "c:olon.png"}
+    (tmp_path / "odd").mkdir()
+    for name in names:
+        Image.new("L", (8, 6), 100).save(tmp_path / "odd" / name)
+    _make(open_source(tmp_path / "odd"), tmp_path / "set", replace(SETTINGS, val=0))
+    assert {name for name, _ in open_source(tmp_path / "set")} == names
+    assert {pair.image for pair in manifest.pairs(tmp_path / "set")} == names
+    again = _make(open_source(tmp_path / "set"), tmp_path / "again", replace(SETTINGS, val=0))
+    assert {step.image for step in again} == names
+
+
+@pytest.mark.parametrize("file", ["", ".", "..", "a/../../b.png", "/b.png"])
+def test_paths_that_leave_the_folder(file: str) -> None:
+    assert not manifest.inside(file)
 
 
 def test_a_manifest_cannot_name_files_elsewhere(tmp_path: Path) -> None:
