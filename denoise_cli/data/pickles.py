@@ -1,10 +1,13 @@
 """Read the pickles of CIFAR-10 without trusting them: arrays, text, numbers, lists and dicts come out, nothing else.
 
 A pickle may call whatever it can name. Here it can name four things, and each is a function of ours that only makes an
-empty array or a byte type; the array's own ``__setstate__`` then checks that the data fit the shape.
+empty array or a byte type; the array's own ``__setstate__`` then checks that the data fit the shape. An unpickler makes
+room for as many objects as the largest number in its memo says, so these are looked through first: none is above what
+the operations before it can have filled.
 """
 
 import pickle
+import pickletools
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -14,6 +17,7 @@ import numpy as np
 from denoise_cli.errors import InputError
 
 _BYTE_TYPES = ("u1", "|u1", "uint8")
+_PUTS = ("PUT", "BINPUT", "LONG_BINPUT")  # operations that name their place in the memo
 
 
 def load(data: bytes, what: str) -> object:
@@ -22,6 +26,9 @@ def load(data: bytes, what: str) -> object:
     Raises ``InputError``, which names ``what``, where ``data`` are damaged or name a function that is not admitted.
     """
     try:
+        for done, (operation, argument, _) in enumerate(pickletools.genops(data)):
+            if operation.name in _PUTS and argument > done:
+                raise ValueError(f"place {argument} of the memo after {done} operations")
         return _Restricted(BytesIO(data), encoding="latin1").load()
     except InputError:
         raise

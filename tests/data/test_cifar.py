@@ -109,6 +109,13 @@ def test_a_hostile_pickle_is_refused(tmp_path: Path, protocol: int) -> None:
     assert not target.exists()
 
 
+@pytest.mark.parametrize("put", [b"r\xff\xff\xff\x00", b"p16777215\n"])
+def test_the_memo_of_a_pickle_is_no_larger_than_what_is_in_it(put: bytes) -> None:
+    with pytest.raises(InputError, match="place 16777215 of the memo after 2 operations"):
+        pickles.load(b"\x80\x02N" + put + b".", "batch")
+    assert pickles.load(b"\x80\x02]r\x02\x00\x00\x00.", "batch") == []
+
+
 def test_a_pickle_cannot_ask_for_memory() -> None:
     huge = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(L1000000000000L\ntS'b'\ntR."
     assert isinstance(pickles.load(huge, "batch"), np.ndarray)  # empty: the shape asked for is not allocated
