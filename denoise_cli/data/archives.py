@@ -7,12 +7,21 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from os import SEEK_CUR
 from pathlib import Path
-from typing import IO
+from typing import IO, Self
 
 from denoise_cli.errors import InputError
 
 MOST_FILES = 1_000_000
 MOST_BYTES = 8 << 30  # of all files together, unpacked; STL-10 is the largest known set with 3.1 GiB
+MOST_HEADER, MOST_HEADERS = 1 << 20, 32 << 20  # bytes of what describes a file in a tar, and of all that together
+
+_DESCRIBING = (
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+)
 
 
 def listing(path: Path) -> dict[str, int]:
@@ -51,8 +60,8 @@ def members(path: Path, wanted: Collection[str]) -> Iterator[tuple[str, IO[bytes
                         with archive.open(entry) as stream:
                             yield entry.filename, stream
         else:
-            with tarfile.open(path) as tar:
-                for member in tar:
+            with _opened(path) as tar:
+                for member in _each(tar):
                     if member.isreg() and member.name.removeprefix("./") in wanted:
                         content = tar.extractfile(member)
                         assert content is not None, "a regular file has content"
@@ -89,10 +98,39 @@ def _sizes(path: Path) -> Iterator[tuple[str, int]]:
                 if not entry.is_dir():
                     yield entry.filename, entry.file_size
     else:
-        with tarfile.open(path) as tar:
-            for member in tar:
+        with _opened(path) as tar:
+            for member in _each(tar):
                 if member.isreg():
                     yield member.name.removeprefix("./"), member.size
+
+
+def _opened(path: Path) -> tarfile.TarFile:
+    """The tar at ``path``, which raises ``InputError`` where its headers are past the limits, before they are read."""
+    total = 0
+
+    class Header(tarfile.TarInfo):
+        @classmethod
+        def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+            nonlocal total
+            header = super().frombuf(buf, encoding, errors)
+            if header.type in _DESCRIBING:
+                total += header.size
+                if header.size > MOST_HEADER or total > MOST_HEADERS:
+                    raise InputError(
+                        f"{path} describes its files in more than {MOST_HEADER >> 20} MiB for one, "
+                        f"or {MOST_HEADERS >> 20} MiB for all.",
+                        "No known data set does: check where the file comes from.",
+                    )
+            return header
+
+    return tarfile.open(path, tarinfo=Header)
+
+
+def _each(tar: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """The members of ``tar``, which does not keep them: each holds a copy of what describes all."""
+    while (member := tar.next()) is not None:
+        tar.members = []  # type: ignore[attr-defined]
+        yield member
 
 
 @contextmanager

@@ -178,7 +178,8 @@ def _filled(kind: type[_Line], values: Any) -> _Line:
             raise ValueError(f"{name} cannot be {value!r}")
     if values.get("split", "") not in ("", *SPLITS):
         raise ValueError(f"there is no split {values['split']!r}")
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+    plain: dict[str, Any] = {name: tuple(value) if type(value) is list else value for name, value in values.items()}
+    return kind(**plain)
 
 
 def _fits(value: Any, wanted: Any) -> bool:

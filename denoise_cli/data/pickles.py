@@ -27,7 +27,7 @@ def load(data: bytes, what: str) -> object:
     """
     try:
         for done, (operation, argument, _) in enumerate(pickletools.genops(data)):
-            if operation.name in _PUTS and argument > done:
+            if operation.name in _PUTS and (argument or 0) > done:
                 raise ValueError(f"place {argument} of the memo after {done} operations")
         return _Restricted(BytesIO(data), encoding="latin1").load()
     except InputError:
