@@ -36,9 +36,10 @@ def _published() -> dict[str, Tensor]:
     return tensors
 
 
-def test_the_published_vgg16(tmp_path: Path) -> None:
+@pytest.mark.parametrize("zipped", [True, False])
+def test_the_published_vgg16(tmp_path: Path, zipped: bool) -> None:
     tensors = _published()
-    torch.save(tensors, tmp_path / "vgg16-397923af.pth")
+    torch.save(tensors, tmp_path / "vgg16-397923af.pth", _use_new_zipfile_serialization=zipped)
     save_file({key: value for key, value in tensors.items() if key.startswith("features")
                and int(key.split(".")[1]) < 9}, tmp_path / "early.safetensors")  # fmt: skip
     images = torch.rand((2, 3, 8, 8), generator=torch.Generator().manual_seed(1))
