@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,6 +19,8 @@ from denoise_cli.files import write_atomically
 
 _KEY = "denoise"
 
+Said = TypeVar("Said")
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -29,6 +31,16 @@ class Checkpoint:
     recipe: dict[str, Any]  # fields of its Recipe
     provenance: dict[str, Any]  # command, data, versions, steps, seconds, validation PSNR
     tensors: Mapping[str, Tensor]  # state of the net
+
+    def said(self, part: Literal["config", "recipe", "provenance"], name: str, kind: type[Said]) -> Said:
+        """What ``part`` of the header says under ``name``; raises ``WeightsError`` where that is no ``kind``."""
+        value = getattr(self, part).get(name)
+        if not isinstance(value, kind):
+            raise WeightsError(
+                f"These weights of {self.model} say {value!r} for the {name} of their {part}, no {kind.__name__}.",
+                "Take a file that `denoise train` wrote.",
+            )
+        return value
 
 
 def save(path: Path, checkpoint: Checkpoint, *, half: bool = False) -> None:
@@ -60,7 +72,11 @@ def load(path: Path) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[_KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return Checkpoint(tensors=tensors, **header)
+        loaded = Checkpoint(tensors=tensors, **header)
+        parts = (loaded.config, loaded.recipe, loaded.provenance)
+        if not isinstance(loaded.model, str) or not all(isinstance(part, dict) for part in parts):
+            raise TypeError("a header of other types")
+        return loaded
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsError(
             f"{str(path)!r} is damaged or is no weights file of denoise ({type(error).__name__}: {error}).",

@@ -70,11 +70,29 @@ def test_a_file_that_was_cut(kept: int, tmp_path: Path) -> None:
         load(tmp_path / "dt")
 
 
-@pytest.mark.parametrize("header", [None, "{", "[]", "{}", json.dumps({"model": "dt"}), json.dumps({"speed": 1})])
+_HEADER = {"model": "dt", "config": {}, "recipe": {}, "provenance": {}}
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None, "{", "[]", "{}", json.dumps({"model": "dt"}), json.dumps({"speed": 1}),
+        json.dumps(_HEADER | {"model": 5}),
+        json.dumps(_HEADER | {"config": []}), json.dumps(_HEADER | {"recipe": None}),
+        json.dumps(_HEADER | {"provenance": "by hand"}),
+    ],
+)  # fmt: skip
 def test_tensors_of_somebody_else(header: str | None, tmp_path: Path) -> None:
     save_file({"a": torch.zeros(1)}, tmp_path / "dt", None if header is None else {"denoise": header})
     with pytest.raises(WeightsError, match="is damaged or is no weights file"):
         load(tmp_path / "dt")
+
+
+def test_what_the_header_says() -> None:
+    checkpoint = _checkpoint(_net())
+    assert checkpoint.said("recipe", "noise", str) == "sp:0.1"
+    with pytest.raises(WeightsError, match="None for the seed of their recipe, no int"):
+        checkpoint.said("recipe", "seed", int)
 
 
 def test_weights_of_another_shape_or_name(tmp_path: Path) -> None:

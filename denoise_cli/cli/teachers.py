@@ -21,7 +21,7 @@ def load_teacher(student: Method, recipe: Recipe, channels: int, device: torch.d
         raise UsageError(f"{student.name} learns what images show, not images.", "Leave --teacher out.")
     path = shelf.located(recipe.teacher)
     loaded = checkpoint.load(path)
-    card, learned = methods.find(loaded.model), loaded.recipe["noise"]
+    card, learned = methods.find(loaded.model), loaded.said("recipe", "noise", str)
     if card.classifies or learned == PAIRS:
         what = "a classifier" if card.classifies else "a net that learned pairs, of a noise that nobody named"
         raise UsageError(

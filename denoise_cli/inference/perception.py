@@ -47,7 +47,7 @@ def load_seer(word: str, device: torch.device) -> Seer:
         raise UsageError(f"{word} holds weights of {loaded.model}, no classifier.", f"Classifiers: {', '.join(able)}.")
     net = load_module(path, card).to(device)
     assert isinstance(net, Classifier)
-    return Seer(word, net, int(loaded.recipe["patch"]), sha256(path.read_bytes()).hexdigest())
+    return Seer(word, net, loaded.said("recipe", "patch", int), sha256(path.read_bytes()).hexdigest())
 
 
 def features_of(word: str, device: torch.device) -> Features:

@@ -6,58 +6,63 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
 from denoise_cli import checkpoint, methods, shelf
-from denoise_cli.errors import UsageError, did_you_mean
+from denoise_cli.checkpoint import Checkpoint
+from denoise_cli.errors import ExistsError, UsageError, did_you_mean
 from denoise_cli.inference.choose import KINDS
+from denoise_cli.inference.load import built
 
 
-def publish(file: Path, name: str, suits: str, device: str, *, half: bool) -> shelf.Entry:
+def publish(file: Path, name: str, suits: str | None, device: str, *, half: bool, force: bool = False) -> shelf.Entry:
     """Store the weights in ``file`` under ``name`` (model.tag) and enter them into the index.
 
-    An entry of that name is replaced in its place, without its scores; a new one comes last. Raises ``WeightsError``
-    where the file is no weights file, ``UsageError`` where the name is not one of its model, or a word of ``suits`` is
-    none of ``choose.KINDS``.
+    With ``force`` an entry of that name is replaced in its place, without its scores; what it ``suits`` stays where
+    that is None. A new one comes last. Raises ``ExistsError`` where there is one and no ``force``, ``WeightsError``
+    where the file is not what ``denoise train`` writes, ``UsageError`` where the name is not one of its model, or a
+    word of ``suits`` is none of ``choose.KINDS``.
     """
-    unknown = [word for word in suits.replace(",", " ").split() if word not in KINDS]
+    words = None if suits is None else suits.replace(",", " ").split()
+    unknown = [word for word in words or () if word not in KINDS]
     if unknown:
         raise UsageError(f"Weights cannot suit {unknown[0]!r}.", did_you_mean(unknown[0], KINDS))
     loaded = checkpoint.load(file)
     model, dot, tag = name.partition(".")
     if model != loaded.model or not dot or not tag:
         raise UsageError(f"{name!r} is no name for weights of {loaded.model}.", f"Call them {loaded.model}.TAG.")
-    card = methods.find(model)
-    net = card.make(type(card.config)(**loaded.config))
-    assert isinstance(net, nn.Module)
-    checkpoint.fill(net, loaded, str(file))
+    net = built(loaded, methods.find(model), str(file))
     target = shelf.folder() / f"{name}.safetensors"
-    provenance = loaded.provenance | _public(loaded.provenance)
+    listed = shelf.entries()
+    before = next((entry for entry in listed if entry.name == name), None)
+    if (before or target.exists()) and not force:
+        raise ExistsError(f"There are weights {name!r} already.", "Replace them with --force, or choose another tag.")
+    if words is None:
+        words = list(before.kinds) if before else []
+    provenance = loaded.provenance | _public(loaded)
+    noise, seed = loaded.said("recipe", "noise", str), loaded.said("recipe", "seed", int)
+    channels, seconds = loaded.said("config", "channels", int), loaded.said("provenance", "seconds", float)
     checkpoint.save(target, replace(loaded, provenance=provenance), half=half)
     entry = shelf.Entry(
         name=name,
         sha256=sha256(target.read_bytes()).hexdigest(),
-        suits=", ".join(suits.replace(",", " ").split()),
-        noise=str(loaded.recipe["noise"]),
-        channels=int(loaded.config["channels"]),
+        suits=", ".join(words),
+        noise=noise,
+        channels=channels,
         weights=sum(parameter.numel() for parameter in net.parameters()),
         command=provenance["command"],
         data=", ".join(Path(word).name for word in provenance["data"]),
-        seed=int(loaded.recipe["seed"]),
-        minutes=round(float(loaded.provenance["seconds"]) / 60, 1),
+        seed=seed,
+        minutes=round(seconds / 60, 1),
         device=device,
     )
-    before = shelf.entries()
-    others = [entry if other.name == name else other for other in before]
-    shelf.write_index(others if any(other.name == name for other in before) else [*before, entry])
+    shelf.write_index([entry if other is before else other for other in listed] + ([] if before else [entry]))
     return entry
 
 
-def _public(provenance: dict[str, Any]) -> dict[str, Any]:
+def _public(loaded: Checkpoint) -> dict[str, Any]:
     """The command and its data as anybody could type them: data sets below ``data/``, no folder for the run."""
-    sets = {word: f"data/{Path(word).name}" for word in provenance["data"]}
+    sets = {str(word): f"data/{Path(str(word)).name}" for word in loaded.said("provenance", "data", list)}
     words: list[str] = []
-    for word in shlex.split(provenance["command"]):
+    for word in shlex.split(loaded.said("provenance", "command", str)):
         if words and words[-1] in ("-o", "--output"):
             words.pop()
         else:

@@ -55,7 +55,7 @@ def test_published_weights_are_on_the_shelf(run: Path) -> None:
 
 def test_publishing_again_replaces_the_entry_and_keeps_its_place(run: Path) -> None:
     for name in ("dncnn.a", "dncnn.b", "dncnn.a"):
-        publish(run, name, "gaussian", "cpu", half=True)
+        publish(run, name, "gaussian", "cpu", half=True, force=True)
     assert [entry.name for entry in shelf.entries()] == ["dncnn.a", "dncnn.b"]
 
 
