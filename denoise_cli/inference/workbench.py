@@ -47,7 +47,7 @@ class Choice:
     seen: Look | None  # None where its noise was not looked at
     digest: str | None = None  # sha256 of the weights file; None where the method needs none
     shown: Guess | None = None  # what it shows, where a classifier told
-    grain: Grain | None = None  # the noise, where what cannot have been noise is to stay
+    grain: Grain | None = None  # the noise as measured, where what cannot have been noise is to stay
 
     def told(self) -> "Choice":
         """The same for this image alone: a noise level that the engine would measure is told, where it was seen."""
@@ -103,8 +103,9 @@ class Workbench:
         assert seen is not None
         entry = choose(seen, image.channels, self._able)
         name = self._outer + entry.name
-        grain = seen.grain if self._method is None else None
-        chosen = Choice(self._engine(name), name, seen, entry.sha256, grain=grain)
+        engine = self._engine(name)
+        grain = None if self._method is not None or _is_told(engine) else seen.grain
+        chosen = Choice(engine, name, seen, entry.sha256, grain=grain)
         if seen.grainy_beside and MIXED not in entry.kinds and not self._outer:
             with suppress(WeightsError):  # where nothing suits the rest, the impulses alone are removed
                 return self._followed(chosen, choose(seen.beside, image.channels, self._able))
@@ -198,6 +199,12 @@ class Workbench:
         if wish.asked.sigma_map is not None and not card.takes_map:
             return "takes no map of noise levels"
         return ""
+
+
+def _is_told(engine: Engine) -> bool:
+    """Whether the user said how strong the noise is."""
+    said = (getattr(engine.options, name, None) for name in ("sigma", "shot"))
+    return engine.asked.sigma_map is not None or any(level is not None for level in said)
 
 
 def _told(engine: Engine, seen: Look) -> Engine:

@@ -1,19 +1,24 @@
 """Patterns that were taken for noise are given back; noise is not."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from denoise_cli import methods
+from denoise_cli import methods, shelf
 from denoise_cli.cli.app import main
+from denoise_cli.fields import fill
 from denoise_cli.image import Box, Image, Source, read, write
 from denoise_cli.inference import patterns
 from denoise_cli.inference.patterns import Grain, keep_patterns
 from denoise_cli.inference.run import Asked, Engine, answer
+from denoise_cli.inference.workbench import Wish, Workbench
 from denoise_cli.metrics.psnr import psnr
 
+Stock = Callable[..., shelf.Entry]
 SIGMA = 2 / 255
 GRAIN = Grain(0.0, SIGMA)
 
@@ -109,3 +114,15 @@ def test_only_where_no_model_is_named(tmp_path: Path) -> None:
         psnr(torch.from_numpy(read(tmp_path / name).pixels)[None], eight).item() for name in ("auto.png", "named.png")
     ]
     assert scores[0] > 35 and scores[1] < 30
+
+
+@pytest.mark.parametrize(
+    ("changes", "mapped", "kept"),
+    [({}, False, True), ({"sigma": 25.0}, False, False), ({"shot": 0.1}, False, False), ({}, True, False)],
+)
+def test_only_where_no_level_is_told(stock: Stock, changes: dict[str, Any], mapped: bool, kept: bool) -> None:
+    stock("ffdnet.color", "gaussian")
+    noisy = checked()
+    levels = torch.full((1, 1, noisy.height, noisy.width), 0.1) if mapped else None
+    bench = Workbench(Wish(asked=Asked(sigma_map=levels)), lambda card: fill(card.options, changes, card.name))
+    assert (bench.choose(noisy).grain is not None) == kept
