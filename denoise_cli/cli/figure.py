@@ -33,13 +33,14 @@ def sheet(
     max_pixels: flags.MaxPixels = None,
     force: flags.Force = False,
 ) -> None:
-    """Put versions of an image side by side.
+    """Put versions of an image side by side, on the scale of the clean one, or of the first.
 
     Example: `denoise figure sheet noisy.png denoised.png clean.png --captions noisy,denoised,clean -o sheet.png`
     """
     from denoise_cli.errors import OutputError, UsageError
     from denoise_cli.figures.sheet import contact_sheet
     from denoise_cli.image import MAX_PIXELS, read, write
+    from denoise_cli.scoring.rows import in_unit_of
 
     words = captions.split(",") if captions is not None else [path.stem for path in images]
     if len(words) != len(images):
@@ -48,17 +49,23 @@ def sheet(
         raise OutputError(f"The input {str(output)!r} would be overwritten by the sheet.", "Give -o another name.")
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     loaded = [read(path, limit) for path in images]
+    reference = loaded[0] if clean is None else read(clean, limit)
+    for warning in dict.fromkeys(warning for image in (*loaded, reference) for warning in image.source.warnings):
+        screen.say(screen.one_line(warning))
     if clean is not None:
-        reference = read(clean, limit)
         words = [_with_psnr(word, image, reference) for word, image in zip(words, loaded, strict=True)]
-    write(contact_sheet(loaded, words, columns or len(loaded), zoom), output, force=force)
+    shown = [image.with_pixels(in_unit_of(reference, image)) for image in loaded]
+    write(contact_sheet(shown, words, columns or len(shown), zoom), output, force=force)
     screen.emit(str(output))
 
 
 def _with_psnr(caption: str, image: "Image", clean: "Image") -> str:
-    import torch
+    from denoise_cli import metrics
+    from denoise_cli.errors import InputError
+    from denoise_cli.scoring.rows import scores_of
 
-    from denoise_cli.metrics.psnr import psnr
-
-    score = psnr(torch.from_numpy(image.pixels)[None], torch.from_numpy(clean.pixels)[None]).item()
-    return caption if score == float("inf") else f"{caption}, {score:.1f} dB"
+    try:
+        scores, _ = scores_of(image, clean, {"psnr": metrics.find("psnr")})
+    except InputError as error:
+        raise InputError(f"{image.source.name} {error.what}.", "Choose versions of one image.") from error
+    return caption if scores["psnr"] == float("inf") else f"{caption}, {scores['psnr']:.1f} dB"

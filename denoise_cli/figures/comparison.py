@@ -13,6 +13,7 @@ from denoise_cli.image import Image, Source, encode
 
 _COLUMNS = 4  # of a sheet
 _WIDE = 256  # least width of a picture, pixels, so that captions fit beneath
+_HIGH = 1024  # largest height that a picture is brought to for that
 _STYLE = """
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }
 body { margin: 2rem auto; max-width: 80rem; padding: 0 1rem; }
@@ -107,7 +108,7 @@ def _figure(version: Version, image: Image) -> str:
 
 
 def _zoom(image: Image) -> int:
-    return -(-_WIDE // image.width)
+    return max(1, min(-(-_WIDE // image.width), _HIGH // image.height))
 
 
 def _data(image: Image) -> str:

@@ -76,7 +76,7 @@ def scores_of(
 
     Raises ``InputError`` where it cannot be compared.
     """
-    estimate, target = _in_unit_of(clean, output), clean.pixels
+    estimate, target = in_unit_of(clean, output), clean.pixels
     if estimate.shape[1:] != target.shape[1:]:
         raise InputError(f"has {_size(estimate)} pixels, its clean image {_size(target)}")
     if len(estimate) != len(target):
@@ -121,7 +121,7 @@ def _row(
     return Row(match.name, scores, noisy_scores, notes=notes)
 
 
-def _in_unit_of(clean: image.Image, output: image.Image) -> NDArray[np.float32]:
+def in_unit_of(clean: image.Image, output: image.Image) -> NDArray[np.float32]:
     """The pixels of ``output`` on the scale of ``clean``: floating-point files beyond [0, 1] are read on their own."""
     own, other = output.source, clean.source
     if (own.scale, own.offset) == (other.scale, other.offset):
