@@ -139,10 +139,12 @@ def _steps(source: Source, settings: Settings, output: Output, splits: Mapping[s
 
 
 def _step(name: str, pixels: Pixels | InputError, part: str, settings: Settings, output: Output) -> Step:
+    seeds = {word: derive(settings.seed, name, word) for word in settings.noise}
     try:
         if isinstance(pixels, InputError):
             raise pixels
         clean = prepare(pixels, name, settings)
+        noisy = {word: _noisy(clean, name, word, seed) for word, seed in seeds.items()}
     except InputError as error:
         return Step(name, problem=error)
     files = _files(name, part, settings)
@@ -150,14 +152,19 @@ def _step(name: str, pixels: Pixels | InputError, part: str, settings: Settings,
     written = _written(output, files[CLEAN], clean) if settings.clean else None
     source_hash = sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     entries.append(CleanFile(name, part, files.get(CLEAN), source_hash, written, *clean.shape))
-    batch = torch.from_numpy(clean).float().div(255).unsqueeze(0)  # (1, C, H, W)
-    for word in settings.noise:
-        seed = derive(settings.seed, name, word)
-        generator = torch.Generator().manual_seed(seed)
-        noisy = eight_bits(noises.parse(word)(batch, generator).noisy.squeeze(0).numpy())
-        written = _written(output, files[word], noisy)
+    for word, seed in seeds.items():
+        written = _written(output, files[word], noisy[word])
         entries.append(NoisyFile(name, files[word], word, _level(word), seed, written))
     return Step(name, tuple(entries))
+
+
+def _noisy(clean: Pixels, name: str, word: str, seed: int) -> Pixels:
+    batch = torch.from_numpy(clean).float().div(255).unsqueeze(0)  # (1, C, H, W)
+    try:
+        pair = noises.parse(word)(batch, torch.Generator().manual_seed(seed))
+    except InputError as error:
+        raise InputError(f"{name}: {error.what}", error.hint) from error
+    return eight_bits(pair.noisy.squeeze(0).numpy())
 
 
 def prepare(pixels: Pixels, name: str, settings: Settings) -> Pixels:

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Generator, Tensor
 
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import InputError, UsageError
 from denoise_cli.noise.levels import Level
 from denoise_cli.noise.pair import Pair
+
+_LONGEST = 65500  # pixels of a side that libjpeg encodes
 
 
 @dataclass(frozen=True)
@@ -19,7 +21,8 @@ class Jpeg:
     """Each image goes through a JPEG encoder (libjpeg, on the CPU) and back; no randomness but the quality's range.
 
     Three channels are encoded as colour with the chroma halved (4:2:0, as most files have), any other number
-    channel by channel as gray. ``Pair.sigma`` is measured: the root mean square of the error.
+    channel by channel as gray. ``Pair.sigma`` is measured: the root mean square of the error. Raises ``InputError``
+    for an image with a side of more than 65500 pixels, which is no JPEG file.
     """
 
     quality: Level  # 1..100, libjpeg's scale; a drawn quality is rounded
@@ -36,6 +39,12 @@ class Jpeg:
         return f"jpeg:{self.quality}"
 
     def __call__(self, clean: Tensor, generator: Generator) -> Pair:
+        height, width = clean.shape[-2:]
+        if max(height, width) > _LONGEST:
+            raise InputError(
+                f"An image of {width}x{height} pixels cannot be compressed as JPEG.",
+                f"A side has at most {_LONGEST}: make it smaller, or cut it.",
+            )
         qualities = self.quality.draw(len(clean), generator).round().int().flatten().tolist()
         bytes_ = clean.detach().clamp(0, 1).mul(255).round().byte().cpu().numpy()
         coded = np.stack([_coded(image, quality) for image, quality in zip(bytes_, qualities, strict=True)])

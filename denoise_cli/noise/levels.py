@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -33,7 +34,8 @@ class Level:
         return level
 
     def __str__(self) -> str:
-        return f"{self.low:g}" if self.low == self.high else f"{self.low:g}..{self.high:g}"
+        low, high = (np.format_float_positional(end, trim="-") for end in (self.low, self.high))  # parse back exactly
+        return low if low == high else f"{low}..{high}"
 
     def scaled(self, factor: float) -> "Level":
         """The same level in a unit ``factor`` times as fine."""

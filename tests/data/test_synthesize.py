@@ -107,6 +107,15 @@ def test_a_broken_image_does_not_stop_the_rest(pictures: Path, tmp_path: Path) -
     assert len(manifest.load(tmp_path / "set" / "manifest.jsonl").splits) == 7
 
 
+def test_an_image_that_a_noise_cannot_be_made_of_does_not_stop_the_rest(pictures: Path, tmp_path: Path) -> None:
+    Image.new("L", (66000, 1)).save(pictures / "long.png")
+    steps = _make(open_source(pictures), tmp_path / "set", replace(SETTINGS, noise=("sp:0.3", "jpeg:30")))
+    (problem,) = (step.problem for step in steps if step.problem)
+    assert problem.what.startswith("long.png: An image of 66000x1 pixels")
+    assert len(manifest.load(tmp_path / "set" / "manifest.jsonl").splits) == 8
+    assert not list((tmp_path / "set").rglob("long.png"))
+
+
 def test_nothing_readable_leaves_nothing(pictures: Path, tmp_path: Path) -> None:
     for file in pictures.rglob("*.png"):
         file.write_bytes(b"broken")

@@ -2,9 +2,11 @@
 
 import cv2
 import numpy as np
+import pytest
 import torch
 
 from denoise_cli import noise
+from denoise_cli.errors import InputError
 
 
 def _smooth() -> torch.Tensor:
@@ -35,3 +37,11 @@ def test_two_channels_are_coded_one_by_one() -> None:
     both = noise.parse("jpeg:30")(clean[:, :2], torch.Generator()).noisy
     alone = noise.parse("jpeg:30")(clean[:, 1:2], torch.Generator()).noisy
     assert torch.equal(both[:, 1:], alone)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 1, 65501), (1, 1, 65501, 1)])
+def test_what_is_too_long_for_a_file_is_told(shape: tuple[int, ...]) -> None:
+    with pytest.raises(InputError, match=f"{shape[3]}x{shape[2]} pixels cannot be compressed"):
+        noise.parse("jpeg:30")(torch.zeros(shape), torch.Generator())
+    longest = torch.zeros(shape)[:, :, :65500, :65500]
+    assert noise.parse("jpeg:30")(longest, torch.Generator()).noisy.shape == longest.shape

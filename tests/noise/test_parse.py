@@ -15,8 +15,13 @@ WORDS = [
     "2*sp:0.1", "patch:1*sp:0.1 + 1*lowres:2",
 ]  # fmt: skip
 
+FINE_OR_LARGE = [
+    "mixed:1000000+0.05", "gaussian:1.0000001", "gaussian:0.0000001..1000000", "sp:0.1234567", "camera:0.1+0.00001",
+    "0.5*gaussian:0.0000001 + 0.5*mixed:25+0.0000001",
+]  # fmt: skip
 
-@pytest.mark.parametrize("word", WORDS)
+
+@pytest.mark.parametrize("word", WORDS + FINE_OR_LARGE)
 def test_a_word_parses_back(word: str) -> None:
     assert str(noise.parse(word)) == word
     assert noise.parse(word) == noise.parse(word)
