@@ -94,7 +94,8 @@ def denoise(
     A net is loaded once and kept for the next calls. Raises the errors of ``denoise_cli.errors``: ``UsageError`` for a
     value that cannot be, ``InputError`` for an image that cannot, ``WeightsError``, ``DeviceError``.
     """
-    if not 0 <= strength <= 1:
+    share = _number(strength, "strength", "between 0 (the noisy image) and 1 (the estimate)")
+    if not 0 <= share <= 1:
         raise UsageError(f"{strength!r} is no strength.", "It is between 0 (the noisy image) and 1 (the estimate).")
     if sigma is not None and sigma_map is not None:
         raise UsageError("sigma and sigma_map both name the noise level.", "Leave one of them out.")
@@ -107,13 +108,14 @@ def denoise(
     for name, value in (options or {}).items():
         if not isinstance(value, Hashable):
             raise UsageError(f"The option {name} cannot be {value!r}.", "It is a number, a word or None.")
-    knobs = dict(options or {}) | ({} if sigma is None else {"sigma": float(sigma)})
+    level = None if sigma is None else _number(sigma, "noise level", "up to 1 on [0, 1], above on 0..255")
+    knobs = dict(options or {}) | ({} if level is None else {"sigma": level})
     file = None if weights is None else fspath(weights)
     made = _bench if levels is None else _bench.__wrapped__  # a map is not worth being kept
-    bench = made(model, file, counts, device, precision, side, asked, tuple(sorted(knobs.items())))
+    bench = made(model, file, _version(file), counts, device, precision, side, asked, tuple(sorted(knobs.items())))
     choice = bench.choose(noisy).told()
     (estimate,) = answer(choice.engine, noisy, choice.grain).images
-    clean = blend(noisy if asked.box is None else noisy.cut(asked.box), estimate, strength)
+    clean = blend(noisy if asked.box is None else noisy.cut(asked.box), estimate, share)
     if isinstance(image, PillowImage):
         result = to_pillow(clean)
         dropped = {"icc_profile"} if image.mode == "CMYK" else {"transparency"} if "A" in result.getbands() else set()
@@ -135,6 +137,14 @@ def _whole(value: Any, least: int, what: str, more: str) -> int:
     return number
 
 
+def _number(value: Any, what: str, more: str) -> float:
+    """``value`` as a number; raises ``UsageError`` where it is none."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise UsageError(f"{value!r} is no {what}.", f"It is a number, {more}.") from None
+
+
 def _box(crop: Sequence[int]) -> Box:
     try:
         left, top, width, height = map(index, crop)
@@ -143,10 +153,20 @@ def _box(crop: Sequence[int]) -> Box:
     return Box(left, top, width, height)
 
 
+def _version(file: str | None) -> tuple[int, int] | None:
+    """What tells the file of today from that of yesterday; None where there is none."""
+    try:
+        found = None if file is None else Path(file).stat()
+    except OSError:
+        return None
+    return None if found is None else (found.st_mtime_ns, found.st_size)
+
+
 @lru_cache(_KEPT)
 def _bench(
     model: str | None,
     file: str | None,
+    version: tuple[int, int] | None,
     count: int | None,
     device: str,
     precision: str,

@@ -70,6 +70,9 @@ def test_a_map_of_levels(noisy: NDArray[np.uint8], stock: Any) -> None:
     ("wishes", "said"),
     [
         ({"strength": 2}, "2 is no strength"),
+        ({"strength": "x"}, "'x' is no strength"),
+        ({"sigma": "x"}, "'x' is no noise level"),
+        ({"sigma": [25]}, "[25] is no noise level"),
         ({"iters": 0}, "0 is no number of iterations"),
         ({"crop": (1, 2, 3)}, "is no part of an image"),
         ({"crop": (0, 0, 10.5, 10)}, "is no part of an image"),
@@ -85,6 +88,16 @@ def test_what_cannot_be(noisy: NDArray[np.uint8], wishes: dict[str, Any], said: 
     with pytest.raises(UsageError) as caught:
         denoise_cli.denoise(noisy, "median", **wishes)
     assert said in str(caught.value)
+
+
+def test_weights_that_changed_on_the_disk_are_read_anew(noisy: NDArray[np.uint8], stock: Any, tmp_path: Path) -> None:
+    file = tmp_path / "mine.safetensors"
+    results = []
+    for tag, seed in (("one", 1), ("two", 2), ("one", 1)):
+        stock(f"dt.{tag}", width=4, blocks=1, seed=seed)
+        file.write_bytes((tmp_path / "shelf" / f"dt.{tag}.safetensors").read_bytes())
+        results.append(denoise_cli.denoise(noisy, weights=file, iters=2, **CPU))
+    assert (results[0] != results[1]).any() and (results[0] == results[2]).all()
 
 
 @pytest.mark.usefixtures("shelved")
