@@ -94,7 +94,7 @@ def score(
     _tell(names, scored)
     if csv_file:
         _write_csv(csv_file, names, found, noisy is not None, force)
-    _judge(means["scores"], problems, len(scored), min_psnr)
+    _judge(means["scores"], problems, scored, min_psnr)
 
 
 def _check(names: Sequence[str], csv_file: Path | None, as_json: bool, min_psnr: float | None, force: bool) -> None:
@@ -121,6 +121,11 @@ def _means(names: Sequence[str], parts: Iterable[Mapping[str, float]]) -> dict[s
 
     kept = [part for part in parts if part]
     return {name: mean([part[name] for part in kept]) for name in names}
+
+
+def _meant(name: str, scored: "Sequence[Row]") -> int:
+    """How many images the mean of a metric is of: those whose score is finite."""
+    return sum(math.isfinite(row.scores[name]) for row in scored)
 
 
 def number(value: float) -> float | str | None:
@@ -151,7 +156,9 @@ def _table(
         header += [f"{words} {title}" for title in titles for words in ("noisy", "gain")]
     lines = [tuple(header)]
     parts = [{part: of(row) for part, of in _PARTS.items()} for row in scored]
-    labels = [row.name for row in scored] + [f"mean of {len(scored)}"]
+    counts = {name: _meant(name, scored) for name in names}
+    rest = "".join(f", {name.upper()} of {count}" for name, count in counts.items() if 0 < count < len(scored))
+    labels = [row.name for row in scored] + [f"mean of {len(scored)}{rest}"]
     for label, line in zip(labels, [*parts, means], strict=True):
         cells = [_cell(name, line["scores"][name]) for name in names]
         for name in names if "gain" in means else ():
@@ -193,14 +200,16 @@ def _write_csv(path: Path, names: Sequence[str], found: "Sequence[Row]", with_no
         write_atomically(path, data, force=force)
 
 
-def _judge(means: Mapping[str, float], problems: "Sequence[Row]", scored: int, min_psnr: float | None) -> None:
+def _judge(
+    means: Mapping[str, float], problems: "Sequence[Row]", scored: "Sequence[Row]", min_psnr: float | None
+) -> None:
     """Raise for what could not be scored, then for a gate that failed."""
-    failed = min_psnr is not None and scored > 0 and not means["psnr"] >= min_psnr
+    failed = min_psnr is not None and len(scored) > 0 and not means["psnr"] >= min_psnr
     verdict = f"The mean PSNR is {means['psnr']:.4f} dB, below the gate of {min_psnr:g} dB." if failed else ""
     if problems:
         named = "\n".join(f"  {screen.one_line(row.name)}: {screen.one_line(row.problem or '')}" for row in problems)
         if not scored:
             raise problems[0].failure(f"No image could be scored:\n{named}")
-        raise PartialError(f"{scored} images were scored, {len(problems)} problems were found:\n{named}", verdict)
+        raise PartialError(f"{len(scored)} images were scored, {len(problems)} problems were found:\n{named}", verdict)
     if failed:
-        raise GateError(verdict, f"It is the mean of {scored} images.")
+        raise GateError(verdict, f"It is the mean of {_meant('psnr', scored)} images.")

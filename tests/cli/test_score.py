@@ -125,6 +125,7 @@ def test_an_identical_image_does_not_open_the_gate(here: Path, capsys: pytest.Ca
     assert main(["score", "out", "clean", "--min-psnr", "30"]) == 8
     out, err = capsys.readouterr()
     assert out.splitlines()[1].split()[:2] == ["a.png", "inf"]
+    assert out.splitlines()[3].startswith("mean of 2, PSNR of 1  ") and "It is the mean of 1 images." in err
     assert "1 of 2 images are identical to the clean ones (PSNR inf), and left out of the mean PSNR" in err
     assert main(["score", "out", "clean", "--json"]) == 0
     assert json.loads(capsys.readouterr().out.splitlines()[0])["scores"]["psnr"] == "inf"
