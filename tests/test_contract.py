@@ -14,7 +14,7 @@ from denoise_cli import checkpoint, methods
 from denoise_cli.image import Image, Source
 from denoise_cli.inference import tiles
 from denoise_cli.inference.load import load_net
-from denoise_cli.inference.run import Engine, denoise_image
+from denoise_cli.inference.run import Engine, answer
 from denoise_cli.inference.walk import schedule, walk
 from denoise_cli.method import Denoiser, Iterative, Method, Trainable
 from denoise_cli.noise import Pair
@@ -260,5 +260,5 @@ def test_the_loss_reaches_the_weights(variant: int) -> None:
 def test_gray_and_colour_images(variant: int, channels: int) -> None:
     pixels = images(21, 34, channels)[0].numpy()
     engine = Engine(make(variant), options_of(variant), torch.device("cpu"), torch.float32)
-    estimate = denoise_image(engine, Image(pixels, Source("x.png")))[0].pixels
+    estimate = answer(engine, Image(pixels, Source("x.png"))).images[0].pixels
     assert estimate.shape == (channels, 21, 34) and estimate.dtype == "float32"

@@ -66,11 +66,6 @@ def ready(engine: Engine) -> Engine:
     return engine
 
 
-def denoise_image(engine: Engine, image: Image) -> list[Image]:
-    """The estimates of one image, with its metadata; see ``answer``."""
-    return answer(engine, image).images
-
-
 def answer(engine: Engine, image: Image, grain: Grain | None = None) -> Answer:
     """The estimates of one image or of the part that was asked for, with its metadata.
 

@@ -14,14 +14,9 @@ if TYPE_CHECKING:
 
     Metric = Callable[[Tensor, Tensor], Tensor]
 
-__all__ = ["find", "names", "parse"]
+__all__ = ["find", "parse"]
 
 _NAMES = ("psnr", "ssim", "ms-ssim")
-
-
-def names() -> tuple[str, ...]:
-    """The words for metrics, in the order in which tables show them."""
-    return _NAMES
 
 
 def parse(words: str) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from denoise_cli.noise.patch import Patch
 from denoise_cli.noise.poisson import Poisson
 from denoise_cli.noise.poisson_gaussian import PoissonGaussian
 
-__all__ = ["Noise", "Pair", "as_pair", "kinds", "parse", "stored"]
+__all__ = ["Noise", "Pair", "as_pair", "parse", "stored"]
 
 _KINDS: dict[str, Callable[[str], Noise]] = {
     "camera": Camera.parse,
@@ -33,11 +33,6 @@ _EXAMPLES = {
     "camera": "0..0.16+0..0.06", "gaussian": "25", "jpeg": "30", "lowres": "2..4", "mixed": "25+0.05",
     "patch": "sp:0.5", "poisson": "30", "poisson-gaussian": "0.1+0.02", "sp": "0.1",
 }  # fmt: skip
-
-
-def kinds() -> list[str]:
-    """The words that noise can begin with."""
-    return sorted(_KINDS)
 
 
 def parse(word: str) -> Noise:

@@ -14,7 +14,7 @@ from denoise_cli.bench.protocol import BSD68, CBSD68, SET12, STRUCTURED, Trial, 
 from denoise_cli.cli.app import main
 from denoise_cli.image import Image, Source, write
 from denoise_cli.inference.publish import publish
-from denoise_cli.inference.run import denoise_image
+from denoise_cli.inference.run import answer
 from denoise_cli.inference.workbench import Wish, Workbench
 
 
@@ -102,8 +102,8 @@ def test_a_wrapper_takes_the_weights_of_its_net(here: Path, name: str) -> None:
     bench = Workbench(Wish(name), lambda card: replace(card.options, search=5, sigma=25.0))
     choice = bench.choose(Image(pixels, Source("a.png")))
     assert choice.name == "nn3d:dncnn.tiny"
-    (estimate,) = denoise_image(choice.engine, Image(pixels, Source("a.png")))
+    (estimate,) = answer(choice.engine, Image(pixels, Source("a.png"))).images
     alone = Workbench(Wish("dncnn.tiny"), lambda card: card.options).choose(Image(pixels, Source("a.png")))
-    (unfiltered,) = denoise_image(alone.engine, Image(pixels, Source("a.png")))
+    (unfiltered,) = answer(alone.engine, Image(pixels, Source("a.png"))).images
     assert estimate.pixels.shape == pixels.shape and np.abs(estimate.pixels - unfiltered.pixels).max() > 1e-3
     assert choice.engine.denoiser.channels == 1 and choice.engine.denoiser.stride == 3

@@ -11,7 +11,7 @@ from denoise_cli.errors import DeviceError
 from denoise_cli.image import Box, Image, Source
 from denoise_cli.inference import tiles
 from denoise_cli.inference.planning import plan_of
-from denoise_cli.inference.run import Asked, Engine, denoise_image
+from denoise_cli.inference.run import Asked, Engine, answer
 
 CPU = torch.device("cpu")
 
@@ -56,7 +56,7 @@ def test_less_memory_makes_smaller_tiles() -> None:
 
 def test_an_engine_keeps_to_its_memory() -> None:
     with pytest.raises(DeviceError, match="are left for the work"):
-        denoise_image(replace(engine(), most_memory=1), image())
-    (limited,) = denoise_image(replace(engine(), most_memory=10**12), image())
-    (free,) = denoise_image(engine(), image())
+        answer(replace(engine(), most_memory=1), image())
+    (limited,) = answer(replace(engine(), most_memory=10**12), image()).images
+    (free,) = answer(engine(), image()).images
     assert np.array_equal(limited.pixels, free.pixels)

@@ -11,7 +11,7 @@ from denoise_cli import methods
 from denoise_cli.errors import DenoiseError, DeviceError, InputError
 from denoise_cli.image import Box, Image, Source
 from denoise_cli.inference import converge
-from denoise_cli.inference.run import Asked, Engine, answer, answer_all, denoise_image, go_together
+from denoise_cli.inference.run import Asked, Engine, answer, answer_all, go_together
 from denoise_cli.layers.turns import TURNS, turn, turn_back
 from denoise_cli.method import Denoiser
 
@@ -56,7 +56,7 @@ def engine(fake: Fake, **changes: Any) -> Engine:
 @pytest.mark.parametrize("channels", [1, 3])
 def test_channels_there_and_back(takes: int | None, channels: int) -> None:
     fake, noisy = Fake(channels=takes), image(channels)
-    (clean,) = denoise_image(engine(fake), noisy)
+    (clean,) = answer(engine(fake), noisy).images
     assert clean.pixels == pytest.approx(noisy.pixels / 2) and clean.source is noisy.source
     assert fake.sizes[0][1] == (takes or channels)
 
@@ -64,31 +64,31 @@ def test_channels_there_and_back(takes: int | None, channels: int) -> None:
 def test_out_of_memory_halves_the_tiles() -> None:
     fake, noisy = Fake(largest=80 * 80), image(1)
     told: list[str] = []
-    (clean,) = denoise_image(engine(fake, notice=told.append), noisy)
+    (clean,) = answer(engine(fake, notice=told.append), noisy).images
     assert told == ["out of memory on cpu: trying again in tiles of 75 pixels"]
     assert clean.pixels == pytest.approx(noisy.pixels / 2)
     assert fake.sizes[0][2:] == (100, 150) and fake.sizes[-1][2] <= 75
     with pytest.raises(DeviceError, match=r"Out of memory on cpu, for an image of 150x100 pixels"):
-        denoise_image(engine(Fake(largest=10)), noisy)
+        answer(engine(Fake(largest=10)), noisy)
 
 
 def test_what_is_not_finite_is_computed_again_in_float32() -> None:
     noisy = image(1)
-    (clean,) = denoise_image(engine(Fake(bad=(torch.bfloat16,)), dtype=torch.bfloat16), noisy)
+    (clean,) = answer(engine(Fake(bad=(torch.bfloat16,)), dtype=torch.bfloat16), noisy).images
     assert clean.pixels == pytest.approx(noisy.pixels / 2)
     with pytest.raises(DenoiseError, match=r"x.png: the result is not finite, in float32 either"):
-        denoise_image(engine(Fake(bad=(torch.bfloat16, torch.float32)), dtype=torch.bfloat16), noisy)
+        answer(engine(Fake(bad=(torch.bfloat16, torch.float32)), dtype=torch.bfloat16), noisy)
 
 
 def test_one_value_everywhere_is_no_picture_of_a_photo_but_of_a_flat_one() -> None:
     noisy = image(1)
-    (clean,) = denoise_image(engine(Fake(bad=(torch.bfloat16,), wrong=0.0), dtype=torch.bfloat16), noisy)
+    (clean,) = answer(engine(Fake(bad=(torch.bfloat16,), wrong=0.0), dtype=torch.bfloat16), noisy).images
     assert clean.pixels == pytest.approx(noisy.pixels / 2)
     both = Fake(bad=(torch.bfloat16, torch.float32), wrong=0.0)
     with pytest.raises(DenoiseError, match=r"x.png: the result is one value everywhere, in float32 either"):
-        denoise_image(engine(both, dtype=torch.bfloat16), noisy)
+        answer(engine(both, dtype=torch.bfloat16), noisy)
     middle = float(noisy.pixels.mean())
-    (flat,) = denoise_image(engine(replace(both, wrong=middle)), noisy)
+    (flat,) = answer(engine(replace(both, wrong=middle)), noisy).images
     assert flat.pixels == pytest.approx(middle)
 
 
@@ -122,17 +122,17 @@ def test_a_crop_is_that_of_the_whole(name: str, config: dict[str, Any], every_tu
     options = methods.find(name).options
     options = replace(options, iters=2) if hasattr(options, "iters") else options
     whole = Engine(net(name, **config), options, CPU, torch.float32, asked=Asked(every_turn=every_turn))
-    (expected,) = denoise_image(whole, image(3))
-    (found,) = denoise_image(replace(whole, asked=Asked(box=box, every_turn=every_turn)), image(3))
+    (expected,) = answer(whole, image(3)).images
+    (found,) = answer(replace(whole, asked=Asked(box=box, every_turn=every_turn)), image(3)).images
     assert found.pixels == pytest.approx(expected.cut(box).pixels, abs=1e-5) and found.source.comment == b"kept"
 
 
 def test_a_crop_costs_no_more_than_its_margin() -> None:
     fake = Fake()
-    denoise_image(engine(fake, asked=Asked(box=BOXES[0])), image(1))
+    answer(engine(fake, asked=Asked(box=BOXES[0])), image(1))
     assert fake.sizes == [(1, 1, 17, 25)]
     with pytest.raises(InputError, match=r"The crop 140,90,11,9 is not within x.png, which has 150x100 pixels"):
-        denoise_image(engine(fake, asked=Asked(box=Box(140, 90, 11, 9))), image(1))
+        answer(engine(fake, asked=Asked(box=Box(140, 90, 11, 9))), image(1))
     assert len(fake.sizes) == 1
 
 
@@ -140,7 +140,7 @@ def test_every_turn_is_the_mean_over_eight() -> None:
     denoiser = net("dncnn", depth=3, features=4)
     noisy = torch.from_numpy(image(3).pixels)[None]
     mean = torch.stack([turn_back(denoiser.denoise(turn(noisy, way), None), way) for way in TURNS]).mean(dim=0)
-    (found,) = denoise_image(Engine(denoiser, None, CPU, torch.float32, asked=Asked(every_turn=True)), image(3))
+    (found,) = answer(Engine(denoiser, None, CPU, torch.float32, asked=Asked(every_turn=True)), image(3)).images
     assert found.pixels == pytest.approx(mean[0].numpy(), abs=1e-6)
 
 
@@ -151,7 +151,7 @@ def test_until_it_converges(monkeypatch: pytest.MonkeyPatch) -> None:
     until = Engine(denoiser, options, CPU, torch.float32, asked=Asked(until_converged=True))
     found = answer(until, image(3))
     assert found.counts is not None and 5 < found.counts[0] < converge.MOST
-    (same,) = denoise_image(Engine(denoiser, options, CPU, torch.float32, found.counts), image(3))
+    (same,) = answer(Engine(denoiser, options, CPU, torch.float32, found.counts), image(3)).images
     assert found.images[0].pixels == pytest.approx(same.pixels, abs=1e-6)
     crop = answer(replace(until, asked=Asked(until_converged=True, box=BOXES[0])), image(3))
     assert crop.counts == found.counts
@@ -187,7 +187,7 @@ def test_together_is_the_same_as_alone() -> None:
     images[1] = images[1].with_pixels(1 - images[1].pixels)
     together = answer_all(here, images)
     for one, noisy in zip(together, images, strict=True):
-        assert one.images[0].pixels == pytest.approx(denoise_image(here, noisy)[0].pixels, abs=1e-5)
+        assert one.images[0].pixels == pytest.approx(answer(here, noisy).images[0].pixels, abs=1e-5)
 
 
 def test_one_that_is_not_finite_or_too_large_is_answered_alone() -> None:
@@ -207,7 +207,7 @@ def test_what_goes_together() -> None:
 def test_8_bits_give_what_their_shares_give() -> None:
     samples = torch.randint(0, 256, (3, 20, 30), generator=torch.Generator().manual_seed(0), dtype=torch.uint8).numpy()
     eight, card = Image(samples, Source("x.png")), methods.find("median")
-    (median,) = denoise_image(Engine(card.make(card.config), card.options, torch.device("cpu"), torch.float32), eight)
+    (median,) = answer(Engine(card.make(card.config), card.options, torch.device("cpu"), torch.float32), eight).images
     shares = Image(eight.pixels, eight.source)
-    (wanted,) = denoise_image(Engine(card.make(card.config), card.options, torch.device("cpu"), torch.float32), shares)
+    (wanted,) = answer(Engine(card.make(card.config), card.options, torch.device("cpu"), torch.float32), shares).images
     assert (median.pixels == wanted.pixels).all() and median.pixels.dtype == "float32"

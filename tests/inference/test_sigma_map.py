@@ -13,7 +13,7 @@ from torch import Tensor
 
 from denoise_cli.errors import InputError
 from denoise_cli.image import Image, Source, read
-from denoise_cli.inference.run import Asked, Engine, denoise_image
+from denoise_cli.inference.run import Asked, Engine, answer
 from denoise_cli.inference.sigma_map import Told, sigma_map_of
 from denoise_cli.method import Mapped
 
@@ -50,14 +50,14 @@ def test_tiles_cut_the_map_along(takes: int | None, channels: int, tile: int | N
     denoiser = Subtracts(takes)
     assert isinstance(denoiser, Mapped)
     engine = Engine(denoiser, None, torch.device("cpu"), torch.float32, tile=tile, asked=Asked(sigma_map=ramp(37, 53)))
-    (clean,) = denoise_image(engine, Image(pixels.numpy(), Source("x.png")))
+    (clean,) = answer(engine, Image(pixels.numpy(), Source("x.png"))).images
     torch.testing.assert_close(torch.from_numpy(clean.pixels), pixels - ramp(37, 53)[0])
 
 
 def test_another_size_is_an_error() -> None:
     engine = Engine(Subtracts(), None, torch.device("cpu"), torch.float32, asked=Asked(sigma_map=ramp(5, 8)))
     with pytest.raises(InputError, match=r"x.png has 5x8 pixels, the map of its noise levels 8x5"):
-        denoise_image(engine, Image(np.zeros((1, 8, 5), np.float32), Source("x.png")))
+        answer(engine, Image(np.zeros((1, 8, 5), np.float32), Source("x.png")))
 
 
 def test_images_and_levels_are_joined_and_parted() -> None:

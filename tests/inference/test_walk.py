@@ -13,7 +13,7 @@ from denoise_cli import methods
 from denoise_cli.image import Image, Source
 from denoise_cli.inference import tiles
 from denoise_cli.inference.nodes import Unwalkable
-from denoise_cli.inference.run import Engine, denoise_image
+from denoise_cli.inference.run import Engine, answer
 from denoise_cli.inference.trace import Trace, trace
 from denoise_cli.inference.walk import memory, schedule, walk
 from denoise_cli.layers.local import locally
@@ -91,10 +91,10 @@ def test_thin_images_of_a_net_that_thinks_at_half_the_size(size: tuple[int, int]
     assert isinstance(net, Denoiser)
     engine = Engine(net, replace(card.options, sigma=25.0), torch.device("cpu"), torch.float32)
     pixels = torch.rand((3, *size), generator=torch.Generator().manual_seed(0))
-    (answer,) = denoise_image(engine, Image(pixels.numpy(), Source("x.png")))
+    (found,) = answer(engine, Image(pixels.numpy(), Source("x.png"))).images
     padded = pad_to_multiple(pixels[None], net.stride)
     whole = net.denoise(padded, net.settle(padded, engine.options))[0, :, : size[0], : size[1]]
-    assert torch.allclose(torch.from_numpy(answer.pixels), whole, atol=1e-5)
+    assert torch.allclose(torch.from_numpy(found.pixels), whole, atol=1e-5)
 
 
 def test_the_image_stays_as_it_was() -> None:
