@@ -230,7 +230,7 @@ def _open(source: str | None) -> Source:
             for step in fetch.download(source):
                 bar.move(step.done)
                 bar.note(f"{step.done / 1e6:.0f} MB" + (f" of {step.total / 1e6:.0f}" if step.total else ""))
-    return open_source(source)
+    return open_source(source, notice=lambda warning: screen.say(screen.one_line(warning)))
 
 
 def _words(kinds: list[str], levels: str | None) -> tuple[str, ...]:

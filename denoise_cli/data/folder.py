@@ -4,16 +4,16 @@ from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 
 from denoise_cli.data import classes
-from denoise_cli.data.source import Pixels, Source, pixels_of
+from denoise_cli.data.source import Notice, Pixels, Source, pixels_of
 from denoise_cli.errors import InputError
 from denoise_cli.image import is_image
 
 
-def open_folder(word: str, path: Path) -> Source:
+def open_folder(word: str, path: Path, notice: Notice = lambda _: None) -> Source:
     """Every image under the folder ``path``, or the image ``path``, named by its place with ``.png`` for its suffix.
 
-    Hidden files and folders are left out. Raises ``InputError`` where there is no image, or where an image would get
-    the name of another one, or of a folder with images.
+    Hidden files and folders are left out. ``notice`` is told what reading an image changed. Raises ``InputError`` where
+    there is no image, or where one would get the name of another, or of a folder with images.
     """
     root = path if path.is_dir() else path.parent
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
@@ -43,7 +43,7 @@ def open_folder(word: str, path: Path) -> Source:
         for name, file in names.items():
             if name in wanted:
                 try:
-                    yield name, pixels_of(file)
+                    yield name, pixels_of(file, notice)
                 except InputError as error:
                     yield name, error
 

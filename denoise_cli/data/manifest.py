@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar, get_args, get_origin, get_type_hint
 
 from denoise_cli import __version__
 from denoise_cli.data.classes import SPLITS
-from denoise_cli.data.source import Pixels, Source, pixels_of
+from denoise_cli.data.source import Notice, Pixels, Source, pixels_of
 from denoise_cli.errors import InputError
 
 NAME = "manifest.jsonl"
@@ -131,7 +131,7 @@ def pairs(folder: Path) -> Iterator[PairOfFiles]:
             )
 
 
-def open_clean(word: str, folder: Path) -> Source:
+def open_clean(word: str, folder: Path, notice: Notice = lambda _: None) -> Source:
     """The clean images of the set in ``folder``, named by their split and their name in the source."""
     clean = [entry for entry in load(folder / NAME).entries if isinstance(entry, CleanFile)]
     files = {
@@ -142,7 +142,7 @@ def open_clean(word: str, folder: Path) -> Source:
         for name, file in files.items():
             if name in wanted:
                 try:
-                    yield name, pixels_of(file)
+                    yield name, pixels_of(file, notice)
                 except InputError as error:
                     yield name, error
 

@@ -14,6 +14,7 @@ from denoise_cli.seeds import derive
 
 Pixels = NDArray[np.uint8]  # (C, H, W), C is 1 or 3
 Reader = Callable[[Collection[str]], Iterator[tuple[str, Pixels | InputError]]]
+Notice = Callable[[str], None]  # is told what reading an image changed or left out, in a sentence
 
 
 class Picture(NamedTuple):
@@ -70,12 +71,22 @@ class Source:
         return replace(self, names=tuple(kept))
 
 
-def pixels_of(file: Path) -> Pixels:
-    """The image in ``file`` in 8 bits; raises ``InputError``."""
+def pixels_of(file: Path, notice: Notice = lambda _: None) -> Pixels:
+    """The image in ``file`` in 8 bits; raises ``InputError``, also where values of floating point leave [0, 1]."""
     try:
-        return eight_bits(read(file).pixels)
+        image = read(file)
     except LimitError as error:  # its hint is a flag that commands on data sets do not have
         raise InputError(error.what, "Cut it into smaller images, or leave it out.") from error
+    source = image.source
+    if (source.scale, source.offset) != (1.0, 0.0):
+        low, high = (float(end) * source.scale + source.offset for end in (image.pixels.min(), image.pixels.max()))
+        raise InputError(
+            f"{file} has values from {low:g} to {high:g}, and 8 bits hold those from 0 to 1.",
+            "Bring it into [0, 1], or leave it out.",
+        )
+    for warning in source.warnings:
+        notice(warning)
+    return eight_bits(image.pixels)
 
 
 def eight_bits(pixels: NDArray[Any]) -> Pixels:

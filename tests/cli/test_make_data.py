@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from denoise_cli.cli.app import main
@@ -115,6 +116,32 @@ def test_a_broken_image_is_named_and_the_rest_is_made(
     assert main(["make-data", str(pictures), "--levels", "0.1", "-o", str(tmp_path / "set")]) == 7
     assert "2.png" in capsys.readouterr().err
     assert len(list((tmp_path / "set").rglob("clean/*.png"))) == 4
+
+
+def test_what_reading_changed_is_told_once_a_file(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    frames = [Image.new("RGB", (16, 12), (level, 0, 0)) for level in (50, 60, 70)]
+    frames[0].save(pictures / "pages.tif", save_all=True, append_images=frames[1:])
+    Image.new("CMYK", (16, 12)).save(pictures / "print.jpg")
+    arguments = ["make-data", str(pictures), "--noise", "sp", "-o", str(tmp_path / "set")]
+    assert main(arguments) == 0
+    err = capsys.readouterr().err
+    assert err.count("print.jpg") == 1 and err.count("pages.tif") == 1 and "CMYK" in err
+    assert main([*arguments, "--force", "-q"]) == 0 and capsys.readouterr().err == ""
+
+
+def test_floating_point_beyond_what_8_bits_hold_is_left_out(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, top in (("within", 1.0), ("beyond", 1.5)):
+        tifffile.imwrite(pictures / f"{name}.tif", np.linspace(0, top, 192, dtype=np.float32).reshape(12, 16))
+    assert main(["make-data", str(pictures), "--noise", "sp:0.1", "--val", "0", "-o", str(tmp_path / "set")]) == 7
+    assert "beyond.tif has values from 0 to 1.5" in capsys.readouterr().err
+    assert {path.name for path in (tmp_path / "set" / "clean").iterdir()} == {
+        *(f"{number}.png" for number in range(5)), "within.png",
+    }  # fmt: skip
+    assert np.asarray(Image.open(tmp_path / "set" / "clean" / "within.png")).max() == 255
 
 
 @pytest.mark.parametrize(
