@@ -1,6 +1,6 @@
 """The images of a training run: read once, split into training and validation, kept in memory as 8 bit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from denoise_cli import seeds
-from denoise_cli.data import classes, manifest
+from denoise_cli.data import manifest
 from denoise_cli.data.source import Pixels, Source, pixels_of
 from denoise_cli.data.sources import open_source
 from denoise_cli.errors import InputError, UsageError
 from denoise_cli.shapes import LUMA
 
 _LUMA = np.array(LUMA, dtype=np.float32)
+_PARTS = {"train": "train", "val": "val", "test": ""}  # what the images in these folders of a set are for
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,9 @@ class Images:
 def load(words: Sequence[str], channels: int, limit: int | None, only: Collection[str] = ()) -> list[Images]:
     """Read the images of every word (a folder or a known set) as ``channels`` channels.
 
-    ``only`` names the classes that are wanted, where the images have any.
-    Of a set with parts only ``train/`` is trained on, only ``val/`` measured on, and ``test/`` left alone. Raises
-    ``InputError`` for what does not exist or cannot be read.
+    ``only`` names the classes that are wanted, where the images have any; ``limit`` keeps that many of those that can
+    be used. Of a set with ``train/`` only this and ``unlabeled/`` are trained on; only ``val/`` is measured on, and
+    ``test/`` left alone. Raises ``InputError`` for what does not exist, cannot be read, or leaves nothing to train on.
     """
     return [_load(word, channels, limit, only) for word in words]
 
@@ -43,10 +44,10 @@ def load(words: Sequence[str], channels: int, limit: int | None, only: Collectio
 def class_names(words: Sequence[str], limit: int | None, only: Collection[str] = ()) -> tuple[str, ...]:
     """What the images to train on show, in order, ``animals/frog``; those of every word together.
 
-    Raises ``UsageError`` where there are less than two classes.
+    Raises ``InputError`` where a word has nothing to train on, ``UsageError`` where there are less than two classes.
     """
-    sources = (open_source(word, limit=limit, only=only) for word in words)
-    names = sorted({label for source in sources for part, label in _shown(source).values() if part == "train"})
+    shown = (_shown(word, limit, only) for word in words)
+    names = sorted({source.classes[name] for source, parts in shown for name in source.names if parts[name] == "train"})
     if len(names) < 2:
         raise UsageError(
             f"{', '.join(words)} has {f'a single class, {names[0]}' if names else 'no classes'}: "
@@ -61,17 +62,16 @@ def load_classes(
 ) -> list[Images]:
     """Read the images of every word by what they show: those of each class in ``names``, which ``class_names`` gave.
 
-    Parts are as in ``load``; images without a class are left out.
+    Parts are as in ``load``, without ``unlabeled/``; images without a class are left out.
     """
     found = {name: Images({}, {}) for name in names}
     converted = dict.fromkeys(names, 0)
     for number, word in enumerate(words):
-        source = open_source(word, limit=limit, only=only)
-        shown = _shown(source)
+        source, parts = _shown(word, limit, only)
         for name, pixels in source:
-            part, label = shown.get(name, ("", ""))
+            label = source.classes[name]
             if label in found:
-                images = found[label].train if part == "train" else found[label].held_out
+                images = found[label].train if parts[name] == "train" else found[label].held_out
                 images[f"{number}/{name}"] = [torch.from_numpy(_as_channels(pixels, channels))]
                 converted[label] += len(pixels) != channels
     return [replace(images, converted=converted[label]) for label, images in found.items()]
@@ -84,12 +84,36 @@ def split_classes(sets: Sequence[Images], held_out: int, seed: int) -> tuple[lis
     return [groups[0] for groups, _ in parts], [kept for _, kept in parts]
 
 
-def _shown(source: Source) -> dict[str, tuple[str, str]]:
-    """The part, ``train`` or ``val``, and the class of each image that has both."""
-    in_parts = any(name.partition("/")[0] in classes.SPLITS for name in source.names)
-    parts = {name: name.partition("/")[0] if in_parts else "train" for name in source.names}
-    labelled = {name: (part, source.classes.get(name, "")) for name, part in parts.items()}
-    return {name: shown for name, shown in labelled.items() if shown[0] in ("train", "val") and shown[1]}
+def _shown(word: str, limit: int | None, only: Collection[str]) -> tuple[Source, dict[str, str]]:
+    """As ``_usable``, of the images with a class; ``limit`` of them."""
+    source, parts = _usable(word, only, _PARTS)
+    labelled = replace(source, names=tuple(name for name in source.names if source.classes.get(name)))
+    return labelled.limited(limit, 0), parts
+
+
+def _usable(word: str, only: Collection[str], places: Mapping[str, str]) -> tuple[Source, dict[str, str]]:
+    """The images of a word to train or to measure on, and the part of each, ``train`` or ``val``.
+
+    ``places`` says what is in which folder; images elsewhere are trained on where there is no ``train/``. What a known
+    set keeps for testing is never trained on. Raises ``InputError`` where nothing is left to train on.
+    """
+    whole = open_source(word)
+    elsewhere = "" if any(name.startswith("train/") for name in whole.names) else "train"
+    source, parts = whole.only(only), {}
+    for name in source.names:
+        part = places.get(name.partition("/")[0], elsewhere)
+        if part == "val" or (part == "train" and name not in source.tested):
+            parts[name] = part
+    if "train" not in parts.values():
+        raise _nothing(word)
+    return replace(source, names=tuple(parts)), parts
+
+
+def _nothing(word: str | Path) -> InputError:
+    return InputError(
+        f"Of what is taken of {word} no image is to train on.",
+        "Name a set with images in train/, or a folder without parts, and raise --limit where it is low.",
+    )
 
 
 def load_pairs(words: Sequence[str], channels: int, limit: int | None) -> list[Images]:
@@ -125,15 +149,16 @@ def split(sets: Sequence[Images], held_out: int, seed: int) -> tuple[list[list[T
 
 
 def _load(word: str, channels: int, limit: int | None, only: Collection[str]) -> Images:
-    parts: dict[str, dict[str, list[Tensor]]] = {}
+    source, parts = _usable(word, only, _PARTS | {"unlabeled": "train"})
+    images = Images({}, {})
     converted = 0
-    for name, pixels in open_source(word, limit=limit, only=only):
+    for name, pixels in source.limited(limit, 0):
         converted += len(pixels) != channels
-        part = name.partition("/")[0]
-        parts.setdefault(part, {})[name] = [torch.from_numpy(_as_channels(pixels, channels))]
-    if "train" in parts:
-        return Images(parts["train"], parts.get("val", {}), converted)
-    return Images({name: image for part in parts.values() for name, image in part.items()}, {}, converted)
+        part = images.train if parts[name] == "train" else images.held_out
+        part[name] = [torch.from_numpy(_as_channels(pixels, channels))]
+    if not images.train:
+        raise _nothing(word)
+    return replace(images, converted=converted)
 
 
 def _load_pairs(folder: Path, channels: int, limit: int | None) -> Images:
@@ -142,27 +167,26 @@ def _load_pairs(folder: Path, channels: int, limit: int | None) -> Images:
             f"{folder} has no {manifest.NAME}, so it holds no pairs.",
             "--noise pairs takes folders of `denoise make-data`; for clean images give a noise, such as sp:0.1.",
         )
-    names = manifest.load(folder / manifest.NAME).splits
-    wanted = set(sorted(names, key=lambda name: seeds.derive(0, "limit", name))[:limit])
+    usable = [name for name, part in manifest.load(folder / manifest.NAME).splits.items() if part != manifest.TEST]
+    wanted = set(sorted(usable, key=lambda name: seeds.derive(0, "limit", name))[:limit])
     parts: dict[str, dict[str, list[Tensor]]] = {}
     clean: dict[Path, Pixels] = {}
+    converted = 0
     for pair in manifest.pairs(folder):
         if pair.image not in wanted:
             continue
         if pair.clean not in clean:
-            clean = {pair.clean: _read(pair.clean, channels)}  # the versions of an image follow each other
-        noisy = _read(pair.noisy, channels)
+            pixels = pixels_of(pair.clean)
+            converted += len(pixels) != channels
+            clean = {pair.clean: _as_channels(pixels, channels)}  # the versions of an image follow each other
+        noisy = _as_channels(pixels_of(pair.noisy), channels)
         if noisy.shape != clean[pair.clean].shape:
             raise InputError(f"{pair.noisy} and {pair.clean} have different sizes.", "Make the set again.")
         both = torch.from_numpy(np.concatenate((clean[pair.clean], noisy)))
         parts.setdefault(pair.split, {}).setdefault(pair.image, []).append(both)
     if not any(part in parts for part in ("", "train")):
-        raise InputError(f"There is no pair to train on in {folder}.", "Make the set again.")
-    return Images(parts.get("", {}) | parts.get("train", {}), parts.get("val", {}))
-
-
-def _read(file: Path, channels: int) -> Pixels:
-    return _as_channels(pixels_of(file), channels)
+        raise _nothing(folder)
+    return Images(parts.get("", {}) | parts.get("train", {}), parts.get("val", {}), converted)
 
 
 def _chosen(images: dict[str, list[Tensor]], count: int, seed: int) -> list[str]:

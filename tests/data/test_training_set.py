@@ -54,6 +54,66 @@ def test_limit(tmp_path: Path) -> None:
     assert len(load([str(tmp_path)], 1, 4)[0].train) == 4
 
 
+def test_the_limit_counts_what_can_be_used_alone(tmp_path: Path) -> None:
+    for number in range(20):
+        _write(tmp_path / "test" / f"{number}.png", number)
+    for part, level in (("train", 100), ("val", 200)):
+        for number in range(3):
+            _write(tmp_path / part / f"{number}.png", level + number)
+    (images,) = load([str(tmp_path)], 1, 5)
+    assert (len(images.train), len(images.held_out)) in ((3, 2), (2, 3))
+    assert min(_levels([image for versions in images.train.values() for image in versions])) >= 100
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [(["test/0.png"], None), (["val/0.png", "test/0.png"], None), (["train/1.png", "val/0.png"], 1)],
+)
+def test_where_nothing_is_left_to_train_on_it_says_so(tmp_path: Path, files: list[str], limit: int | None) -> None:
+    for file in files:
+        _write(tmp_path / file, 5)
+    with pytest.raises(InputError, match="no image is to train on"):
+        load([str(tmp_path)], 1, limit)
+
+
+def test_what_a_folder_calls_test_is_left_alone(tmp_path: Path) -> None:
+    for place, level in (("holiday", 1), ("test", 2), ("val", 3)):
+        _write(tmp_path / place / "a.png", level)
+    (images,) = load([str(tmp_path)], 1, None)
+    assert (list(images.train), list(images.held_out)) == (["holiday/a.png"], ["val/a.png"])
+
+
+def _stl10(folder: Path, **counts: int) -> str:
+    """A small STL-10 whose images are flat: those to train on at 1, of the test at 2, without a label at 3."""
+    for level, (part, count) in enumerate(counts.items(), 1):
+        folder.mkdir(exist_ok=True)
+        (folder / f"{part}_X.bin").write_bytes(bytes([level]) * count * 3 * 96 * 96)
+        if part != "unlabeled":
+            (folder / f"{part}_y.bin").write_bytes(bytes(1 + number % 2 for number in range(count)))
+    return str(folder)
+
+
+def test_images_without_a_label_are_for_denoisers(tmp_path: Path) -> None:
+    word = _stl10(tmp_path / "stl10", train=2, test=9, unlabeled=3)
+    (images,) = load([word], 3, None)
+    assert _levels([image for versions in images.train.values() for image in versions]) == [1, 1, 3, 3, 3]
+    names = class_names([word], 2)
+    assert names == ("animals/bird", "vehicles/airplane"), "the limit counts neither the test nor what has no label"
+    assert [len(images.train) for images in load_classes([word], 3, 2, names)] == [1, 1]
+    with pytest.raises(InputError, match="no image is to train on"):
+        load([_stl10(tmp_path / "other", test=3)], 3, None)
+
+
+def test_what_is_not_used_is_not_read(tmp_path: Path) -> None:
+    words = _class_folders(tmp_path, "train/cat", "train/dog", "test/cat")
+    for place in ("test/cat", "unlabeled"):
+        (tmp_path / place).mkdir(exist_ok=True)
+        (tmp_path / place / "broken.png").write_text("no image")
+    assert [len(images.train) for images in load_classes(words, 1, None, class_names(words, None))] == [3, 3]
+    with pytest.raises(InputError, match=r"unlabeled.broken.png"):
+        load(words, 1, None)
+
+
 def test_what_is_measured_on_is_not_trained_on() -> None:
     groups, kept = split([_set(10)], 3, 0)
     assert len(kept) == 3
@@ -132,6 +192,20 @@ def test_pairs_without_parts_are_split_by_image(tmp_path: Path, pairs: Path) -> 
 def test_limited_pairs(pairs: Path) -> None:
     (images,) = load_pairs([str(pairs)], 1, 4)
     assert len(images.train) + len(images.held_out) == 4
+
+
+def test_pairs_to_test_on_do_not_count(tmp_path: Path) -> None:
+    word = _stl10(tmp_path / "stl10", train=4, test=8)
+    words = ["make-data", word, "--noise", "sp", "--levels", "0.1", "--val", "0.25", "-o", str(tmp_path / "set"), "-q"]
+    assert main(words) == 0
+    (images,) = load_pairs([str(tmp_path / "set")], 3, 4)
+    assert (len(images.train), len(images.held_out)) == (3, 1)
+
+
+def test_pairs_of_another_number_of_channels_are_counted(pairs: Path) -> None:
+    assert load_pairs([str(pairs)], 3, None)[0].converted == 0
+    (images,) = load_pairs([str(pairs)], 1, None)
+    assert images.converted == 8
 
 
 def test_a_folder_without_a_manifest_holds_no_pairs(tmp_path: Path) -> None:
