@@ -107,7 +107,10 @@ def is_out_of_memory(error: BaseException) -> bool:
     words = str(error).lower()
     if type(error).__module__ == "cv2":  # which is not imported here
         return "insufficient memory" in words
-    return isinstance(error, RuntimeError) and "alloc" in words and "memory" in words  # the CPU's has no own class
+    if not isinstance(error, RuntimeError):
+        return False
+    by_cuda = "out of memory" in words or "_status_alloc_failed" in words  # of the driver, cuBLAS and cuDNN
+    return by_cuda or ("alloc" in words and "memory" in words)  # the CPU's has no own class
 
 
 def describe(device: torch.device) -> str:

@@ -188,7 +188,7 @@ class Recipe:
     steps: int  # optimiser steps in all
     rate: float = 5e-3  # peak learning rate
     optimiser: str = "muon"  # or "adam", at a lower rate
-    warmup: int = 200  # steps of linear warm-up before the cosine
+    warmup: int = 200  # steps of linear warm-up before the cosine; a tenth of all where there are no more
     weight_decay: float = 0.0  # decoupled
     clip: float = 1.0  # largest norm of the gradient
     ema: float = 0.999  # decay of the averaged weights, which are the ones kept

@@ -22,7 +22,7 @@ _EPSILON = 1e-8
 
 
 class Muon(Optimizer):
-    """Hidden layers by Muon; biases, scales and the layers next to the image by Adam, at 0.6 of the rate."""
+    """Layers by Muon; biases, scales and layers from or to at most three channels by Adam, at 0.6 of the rate."""
 
     def __init__(
         self,

@@ -42,3 +42,23 @@ def test_precision() -> None:
     assert device.precision("auto", cpu) == device.fast_dtype(cpu)
     with pytest.raises(UsageError, match=r"no precision 'float16'.\nDid you mean"):
         device.precision("float16", cpu)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA error: out of memory\nCUDA kernel errors might be asynchronously reported"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+        RuntimeError("[enforce fail at alloc_cpu.cpp:117] err == 0. DefaultCPUAllocator: can't allocate memory"),
+        torch.OutOfMemoryError("full"),
+        MemoryError(),
+    ],
+)
+def test_memory_that_has_run_out(error: Exception) -> None:
+    assert device.is_out_of_memory(error)
+
+
+@pytest.mark.parametrize("error", [RuntimeError("CUDA error: invalid argument"), ValueError("out of memory")])
+def test_other_errors_are_not_taken_for_it(error: Exception) -> None:
+    assert not device.is_out_of_memory(error)

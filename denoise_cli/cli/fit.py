@@ -88,7 +88,7 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     from denoise_cli.inference.inputs import STREAM, gather
     from denoise_cli.inference.outputs import Layout, check
 
-    seconds = parse_duration(job.time) if job.time else float("inf")
+    seconds = parse_duration(job.time) if job.time is not None else float("inf")
     card.make(config)  # raises where there is no such net
     found = gather(job.inputs, None if job.output in (None, STREAM) else Path(str(job.output)))
     items = found.items

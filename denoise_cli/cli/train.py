@@ -42,8 +42,8 @@ def train(
     loss: Annotated[
         str | None,
         typer.Option(
-            help="l1, mse or l2, charbonnier, log-mse, ssim, ssim:5, ms-ssim, mix, tv, perceptual; similarity (dt); a "
-            "sum: mse + 0.08*tv; or one after the other: l2@0..50%,l1@50%.."
+            help="l1, mse or l2, charbonnier, log-mse, ssim, ssim:5, ms-ssim, mix, tv, perceptual; similarity (dt, "
+            "feedforward); a sum: mse + 0.08*tv; or one after the other: l2@0..50%,l1@50%.."
         ),
     ] = None,
     perceptual: Annotated[
@@ -124,7 +124,7 @@ def train(
         recipe = fill(card.recipe, chosen | shares[1], of)
         check(recipe)
         team.share(recipe.batch)
-        seconds = parse_duration(time_limit) if time_limit else float("inf")
+        seconds = parse_duration(time_limit) if time_limit is not None else float("inf")
         where = team.place(device)
         devices.keep_memory()
         dtype = devices.precision(precision, where)

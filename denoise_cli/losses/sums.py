@@ -58,7 +58,7 @@ def _term(part: str, whole: str, own: Collection[str]) -> Term:
     number, times, word = part.rpartition("*")
     number, word = number.strip(), word.strip()
     if word not in own:
-        named(word)
+        named(word, own)
     try:
         weight = float(number) if times else 1.0
     except ValueError:

@@ -1,6 +1,6 @@
 """The words for single losses: ``l1``, ``ssim``, ``ssim:5``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from math import isfinite
 
@@ -29,14 +29,14 @@ LOSSES: dict[str, Loss] = {
 }
 
 
-def named(word: str) -> Loss:
+def named(word: str, own: Collection[str] = ()) -> Loss:
     """The loss called ``word``; ``ssim:SIGMA`` and ``mix:ALPHA`` set their parameter.
 
-    Raises ``UsageError`` for an unknown one, and for a parameter that cannot be.
+    Raises ``UsageError`` for an unknown one, naming a method's ``own`` too, and for a parameter that cannot be.
     """
     name, colon, parameter = word.partition(":")
     if name not in LOSSES:
-        raise UsageError(f"There is no loss {name!r}.", did_you_mean(name, LOSSES))
+        raise UsageError(f"There is no loss {name!r}.", did_you_mean(name, {*LOSSES, *own}))
     if not colon:
         return LOSSES[name]
     if name == "ssim":

@@ -13,7 +13,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "m", "9 m", "9x", "-9m", "9m-", "1:30", ".5h", "ninety", "0", "0m", "30m1h", "1h1h", "5 10"]
+    "text", ["", " ", "m", "9 m", "9x", "-9m", "9m-", "1:30", ".5h", "0", "0m", "30m1h", "1h1h", "5 10", "1h30", "9m5"]
 )
 def test_what_is_no_duration(text: str) -> None:
     with pytest.raises(UsageError, match=r"is no duration.\nWrite 90s, 9m, 1.5h or 1h30m."):

@@ -203,6 +203,7 @@ def test_a_damaged_state(capsys: pytest.CaptureFixture[str]) -> None:
         (["train", "dt", "--data", "photos", "--loss", "l7"], 2, "There is no loss 'l7'."),
         (["train", "dt", "--data", "photos", "--steps", "0"], 2, "steps cannot be 0."),
         (["train", "dt", "--data", "photos", "--time-limit", "soon"], 2, "'soon' is no duration."),
+        (["train", "dt", "--data", "photos", "--time-limit", ""], 2, "'' is no duration."),
         (["train", "dt", "--data", "photos", "--precision", "float16"], 2, "There is no precision 'float16'."),
         (["train", "dt", "--data", "photos", "--device", "gpu"], 2, "There is no device 'gpu'."),
         (["train", "dt", "--data", "nowhere"], 3, "nowhere does not exist."),

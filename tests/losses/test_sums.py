@@ -41,6 +41,8 @@ def test_a_method_takes_its_own_terms_out() -> None:
     assert total.parted("tv") == (0, total)
     weight, rest = Sum.parse("similarity", own=("similarity",)).parted("similarity")
     assert weight == 1 and rest(ESTIMATE, CLEAN).item() == 0
+    with pytest.raises(UsageError, match=r"no loss 'similarty'.\nDid you mean 'similarity'"):
+        Sum.parse("mse + similarty", ("similarity",))
     with pytest.raises(UsageError, match="no loss 'similarity'"):
         losses.find("mse + 0.08*similarity")
 
