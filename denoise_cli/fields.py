@@ -1,8 +1,8 @@
-"""Fill the fields of a frozen dataclass from names and values that a user gave."""
+"""Fill the fields of a frozen dataclass from names and values that a user gave, and say what numbers they may be."""
 
 import math
 from collections.abc import Mapping
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 from denoise_cli.errors import UsageError, did_you_mean
@@ -10,6 +10,24 @@ from denoise_cli.errors import UsageError, did_you_mean
 Fields = TypeVar("Fields")
 
 _OPTIONAL: dict[str, type] = {"float": float, "int": int, "bool": bool, "str": str}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """The finite numbers that a field may be; ``str`` says them."""
+
+    low: float
+    high: float = math.inf
+    above: bool = False  # only above the low one
+    below: bool = False  # only below the high one
+
+    def __contains__(self, value: float) -> bool:
+        inside = math.isfinite(value) and self.low <= value <= self.high
+        return inside and not (self.above and value == self.low) and not (self.below and value == self.high)
+
+    def __str__(self) -> str:
+        low = f"{'above' if self.above else 'at least'} {self.low:g}"
+        return low if self.high == math.inf else f"{low} and {'below' if self.below else 'at most'} {self.high:g}"
 
 
 def fill(defaults: Fields, given: Mapping[str, Any], of: str) -> Fields:

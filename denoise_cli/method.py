@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
+from denoise_cli.fields import Bounds
 from denoise_cli.noise import Pair
 
 
@@ -181,6 +182,20 @@ class Recipe:
     """How a method is trained. Every field can be set by a flag of ``denoise train``."""
 
     own_losses: ClassVar[tuple[str, ...]] = ()  # further words in ``loss``, for what the method computes itself
+    own_only: ClassVar[bool] = False  # whether these are all that it learns by; else they stand beside another loss
+    bounds: ClassVar[dict[str, Bounds]] = {
+        "patch": Bounds(1),
+        "batch": Bounds(1),
+        "steps": Bounds(1),
+        "rate": Bounds(0, above=True),
+        "warmup": Bounds(0),
+        "weight_decay": Bounds(0),
+        "clip": Bounds(0, above=True),
+        "ema": Bounds(0, 1),
+        "eight_bit": Bounds(0, 1),
+        "gray": Bounds(0, 1),
+        "taught": Bounds(0, 1),
+    }
 
     noise: str  # a word that noise.parse reads, such as "gaussian:0..55"
     patch: int  # side of the square patches, pixels

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from denoise_cli.errors import UsageError
-from denoise_cli.fields import fill
+from denoise_cli.fields import Bounds, fill
 
 
 @dataclass(frozen=True)
@@ -46,3 +46,19 @@ def test_what_does_not_fit(given: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError) as caught:
         fill(Knobs(), given, "it")
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "inside", "outside", "said"),
+    [
+        (Bounds(1), (1, 1e9), (0, 0.99, float("nan"), float("inf")), "at least 1"),
+        (Bounds(0, above=True), (1e-9,), (0, -1), "above 0"),
+        (Bounds(0, 1), (0, 0.5, 1), (-0.1, 1.1), "at least 0 and at most 1"),
+        (Bounds(0, 1, below=True), (0, 0.99), (1,), "at least 0 and below 1"),
+    ],
+)
+def test_numbers_that_a_field_may_be(
+    bounds: Bounds, inside: tuple[float, ...], outside: tuple[float, ...], said: str
+) -> None:
+    assert all(number in bounds for number in inside) and not any(number in bounds for number in outside)
+    assert str(bounds) == said

@@ -104,7 +104,7 @@ def train(
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
     from denoise_cli.training.material import gather
-    from denoise_cli.training.run import Run, check, check_patch, check_shape, check_start
+    from denoise_cli.training.run import Run, check, check_given, check_patch, check_shape, check_start
     from denoise_cli.training.state import progress_of
 
     with distributed.joined() as team:
@@ -123,6 +123,7 @@ def train(
         chosen = {name: value for name, value in given.items() if value is not None}
         recipe = fill(card.recipe, chosen | shares[1], of)
         check(recipe)
+        check_given(shares[1], recipe)
         team.share(recipe.batch)
         seconds = parse_duration(time_limit) if time_limit is not None else float("inf")
         where = team.place(device)

@@ -15,7 +15,12 @@ STRIDE = 16
 
 
 def contracting(channels: int, features: int, width: int, kernel: int) -> nn.ModuleList:
-    """From (N, channels, H, W) to (N, width, H / 16, W / 16): features, features, twice and four times as many."""
+    """From (N, channels, H, W) to (N, width, H / 16, W / 16): features, features, twice and four times as many.
+
+    Raises ``UsageError`` for a ``kernel`` that is even.
+    """
+    if kernel % 2 == 0:
+        raise UsageError(f"kernel cannot be {kernel}.", "It is odd: 3, 5, 7 ...")
     widths = (channels, features, features, 2 * features, 4 * features, width)
     return nn.ModuleList(
         nn.Sequential(_conv(widths[i], widths[i + 1], kernel, 1 if i == 0 else 2), nn.ReLU()) for i in range(5)

@@ -8,12 +8,14 @@ Liu, Bin Dong, "Dynamically Unfolding Recurrent Restorer", ICLR 2019.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
 from denoise_cli.errors import UsageError
+from denoise_cli.fields import Bounds
 from denoise_cli.layers.bias_free import stage
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import Graph, Method, Recipe
@@ -40,6 +42,8 @@ class Options:
 @dataclass(frozen=True)
 class Unrolled(Recipe):
     """How it is trained: through a number of iterations that each batch draws anew."""
+
+    bounds: ClassVar[dict[str, Bounds]] = Recipe.bounds | {"max_iters": Bounds(1)}
 
     max_iters: int = 4  # most of them; at least one
 

@@ -6,11 +6,13 @@ Shi Guo, Zifei Yan, Kai Zhang, Wangmeng Zuo, Lei Zhang, "Toward Convolutional Bl
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
+from denoise_cli.fields import Bounds
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
@@ -33,6 +35,12 @@ class Options:
 @dataclass(frozen=True)
 class Asymmetric(Recipe):
     """The recipe's loss, and two that are for the noise level (equations 6 to 8)."""
+
+    bounds: ClassVar[dict[str, Bounds]] = Recipe.bounds | {
+        "alpha": Bounds(0, 1),
+        "asymmetric": Bounds(0),
+        "variation": Bounds(0),
+    }
 
     alpha: float = 0.3  # the asymmetric loss weighs levels too high by it, levels too low by 1 - alpha
     asymmetric: float = 0.5  # weight of that loss

@@ -5,11 +5,14 @@ IEEE Transactions on Image Processing, 2018. This is the net; which class an ima
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
+from denoise_cli.errors import UsageError
+from denoise_cli.fields import Bounds
 from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
 
@@ -34,6 +37,8 @@ class Options:
 class Inside(Recipe):
     """The recipe's loss, away from the borders of the patches."""
 
+    bounds: ClassVar[dict[str, Bounds]] = Recipe.bounds | {"border": Bounds(0)}
+
     border: int = 20  # pixels at each edge that do not count; fewer where a patch would have nothing left
 
 
@@ -44,6 +49,11 @@ class ClassAware(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        if config.features <= config.channels:
+            raise UsageError(
+                f"class-aware: features cannot be {config.features}.",
+                f"It is above {config.channels}: that many of a layer's outputs are its part of the noise.",
+            )
         self.channels = config.channels
         self.depth = config.depth
         passed = config.features - config.channels

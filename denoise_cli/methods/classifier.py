@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from denoise_cli import losses
 from denoise_cli.errors import UsageError, did_you_mean
+from denoise_cli.fields import Bounds
 from denoise_cli.layers.contracting import check_gates, contract, contracting
 from denoise_cli.layers.vgg import POOL, stack, start_truncated
 from denoise_cli.method import Method, Recipe
@@ -51,6 +52,13 @@ class Varied(Recipe):
     """How a classifier is trained: on pictures that are never twice the same."""
 
     own_losses: ClassVar[tuple[str, ...]] = ("cross-entropy",)
+    own_only: ClassVar[bool] = True
+    bounds: ClassVar[dict[str, Bounds]] = Recipe.bounds | {
+        "zoom": Bounds(0, 1, above=True),
+        "patchwork": Bounds(0, 1),
+        "smoothing": Bounds(0, 1),
+        "dropout": Bounds(0, 1, below=True),
+    }
 
     zoom: float = 0.5  # least side of the part of a picture that is looked at, of the whole; 1: all of it
     patchwork: float = 0.5  # chance that a step's pictures are put together from two each (CutMix)
@@ -94,9 +102,7 @@ class Vgg(nn.Module):
 
     def loss(self, pair: Pair, recipe: Varied, generator: Generator) -> Tensor:
         """The cross-entropy of the labels, on the noisy pictures, varied."""
-        weight, rest = losses.parse(recipe.loss, recipe.own_losses).at(0, 1).parted("cross-entropy")
-        if rest.terms:
-            raise UsageError(f"A classifier has no loss {str(rest)!r}.", "It learns labels: leave --loss out.")
+        weight, _ = losses.parse(recipe.loss, recipe.own_losses).at(0, 1).parted("cross-entropy")
         assert pair.label is not None
         label = pair.label.flatten()
         images, share = _patchwork(_zoomed(pair.noisy, recipe.zoom, generator), recipe.patchwork, generator)

@@ -17,6 +17,7 @@ from torch.nn import functional
 
 from denoise_cli import losses
 from denoise_cli.errors import UsageError, did_you_mean
+from denoise_cli.fields import Bounds
 from denoise_cli.layers.identity import start_near_identity
 from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share
 from denoise_cli.layers.involution import Involution
@@ -62,6 +63,9 @@ class Progressive(Recipe):
     """How a deep-thinking net is trained: part on all iterations, part on a few that continue others (equation 4)."""
 
     own_losses: ClassVar[tuple[str, ...]] = ("similarity",)
+    bounds: ClassVar[dict[str, Bounds]] = Recipe.bounds | {
+        "alpha": Bounds(0, 1), "max_iters": Bounds(1), "free_iters": Bounds(0), "gamma": Bounds(0),
+    }  # fmt: skip
 
     alpha: float = 1.0  # weight of the progressive loss; the paper tries 0, 0.5, 1
     max_iters: int = 5  # iterations with gradient
@@ -236,10 +240,8 @@ class DeepThinking(nn.Module):
             "One iteration. Begin with a thought and, where there is one, an estimate of any finite numbers, count "
             "iterations from 0, and feed thought and estimate back. Clip the last estimate to [0, 1]."
         )
-        if self.config.turn_every:
-            usage += (
-                f" Every {self.config.turn_every} iterations begin anew on the image turned; the mean is the answer."
-            )
+        if every := self.config.turn_every:
+            usage += f" Every {every} iterations begin anew on the image turned; the mean is the answer."
         outputs = ("next_thought", "next_estimate")
         if self.config.recall == "noisy":
             return Graph(NoisyStep(self), {"noisy": noisy, "thought": thought, "iteration": iteration}, outputs, usage)

@@ -13,6 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
+from denoise_cli.fields import Bounds
 from denoise_cli.layers.residual import ResidualBlock, conv3x3, head
 from denoise_cli.losses.sequence import similarity
 from denoise_cli.method import Method, Recipe
@@ -39,6 +40,7 @@ class Progressive(Recipe):
     """How the net is trained: part on all of it, part on a few stages that continue others (equation 4)."""
 
     own_losses: ClassVar[tuple[str, ...]] = ("similarity",)
+    bounds: ClassVar[dict[str, Bounds]] = Recipe.bounds | {"alpha": Bounds(0, 1), "gamma": Bounds(0)}
 
     alpha: float = 0.0  # weight of the progressive loss; the paper tries 0, 0.5, 1
     gamma: float = 0.8  # of the loss `similarity`: a stage weighs so many times what the one before does

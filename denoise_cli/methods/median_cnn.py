@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
+from denoise_cli.errors import UsageError
 from denoise_cli.layers.identity import start_near_identity
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.layers.reach import reach_of
@@ -47,6 +48,8 @@ class MedianCNN(nn.Module):
 
     def __init__(self, config: Config) -> None:
         super().__init__()
+        if config.window % 2 == 0:
+            raise UsageError(f"median-cnn: window cannot be {config.window}.", "It is odd: 3, 5, 7 ...")
         self.channels = config.channels
         width = config.features
         medians: list[nn.Module] = [MedianLayer(config.window), MedianLayer(config.window)] if config.median else []

@@ -1,8 +1,8 @@
 """What defines a training run, and in what it differs from another."""
 
 import json
+from collections.abc import Collection
 from dataclasses import MISSING, asdict, dataclass, fields, replace
-from math import isfinite
 from typing import Any, TypeVar
 
 import torch
@@ -14,21 +14,6 @@ from denoise_cli.method import Recipe
 
 PAIRS = "pairs"  # as a recipe's noise: the data are pairs already
 OPTIMISERS = ("muon", "adam")
-
-_LIMITS = {  # field: (lowest value, whether that value itself is allowed)
-    "patch": (1, True),
-    "batch": (1, True),
-    "steps": (1, True),
-    "rate": (0, False),
-    "warmup": (0, True),
-    "weight_decay": (0, True),
-    "clip": (0, False),
-    "ema": (0, True),
-    "eight_bit": (0, True),
-    "gray": (0, True),
-    "taught": (0, True),
-}
-_AT_MOST_ONE = ("ema", "eight_bit", "gray", "taught")
 
 _Recipe = TypeVar("_Recipe", bound=Recipe)
 
@@ -87,17 +72,15 @@ class Run:
 
 def check(recipe: Recipe) -> None:
     """Raise ``UsageError`` where a recipe has a value that cannot be trained with, or words that do not exist."""
-    for name, (lowest, included) in _LIMITS.items():
+    for name, bounds in recipe.bounds.items():
         value = getattr(recipe, name)
-        highest = 1 if name in _AT_MOST_ONE else float("inf")
-        if not (isfinite(value) and lowest <= value <= highest) or (value == lowest and not included):
-            above = "at least" if included else "above"
-            below = " and at most 1" if name in _AT_MOST_ONE else ""
-            raise UsageError(f"{name} cannot be {value}.", f"It is {above} {lowest}{below}.")
+        if value is not None and value not in bounds:
+            raise UsageError(f"{name} cannot be {value}.", f"It is {bounds}.")
     if recipe.optimiser not in OPTIMISERS:
         raise UsageError(f"There is no optimiser {recipe.optimiser!r}.", f"Choose from: {', '.join(OPTIMISERS)}.")
     parse_scales(recipe.scales)
-    looks = "perceptual" in losses.parse(recipe.loss, recipe.own_losses).words()
+    schedule = losses.parse(recipe.loss, recipe.own_losses)
+    looks = "perceptual" in schedule.words()
     if looks and not recipe.perceptual:
         raise UsageError(
             f"The loss {recipe.loss!r} has nothing to see with.",
@@ -108,6 +91,8 @@ def check(recipe: Recipe) -> None:
             f"The loss {recipe.loss!r} does not look with {recipe.perceptual}.",
             "Put the word in, with a weight: --loss 'mse + 0.1*perceptual'; or leave --perceptual out.",
         )
+    for phase in schedule.phases:
+        _check_own(phase.loss, recipe)
     if recipe.noise != PAIRS:
         noise.parse(recipe.noise)
     elif any(scale != 1 for scale in parse_scales(recipe.scales)):
@@ -120,6 +105,33 @@ def check(recipe: Recipe) -> None:
             f"{recipe.teacher} teaches noise that is drawn anew, and the pairs of a make-data set hold theirs already.",
             "Name a set of clean images and a --noise, or leave --teacher out.",
         )
+
+
+def _check_own(loss: losses.Sum, recipe: Recipe) -> None:
+    others = losses.Sum(tuple(term for term in loss.terms if term.word not in recipe.own_losses))
+    if recipe.own_only and others.terms:
+        raise UsageError(f"A classifier has no loss {str(others)!r}.", "It learns labels: leave --loss out.")
+    if not recipe.own_only and not others.terms:
+        raise UsageError(
+            f"The loss {str(loss)!r} does not compare the estimate with the clean image.",
+            f"Add one that does, as in mse + 0.08*{recipe.own_losses[0]}.",
+        )
+
+
+def check_given(given: Collection[str], recipe: Recipe) -> None:
+    """Raise ``UsageError`` where a knob that was ``given`` would do nothing."""
+    if "taught" in given and not recipe.teacher:
+        raise UsageError(
+            f"taught={recipe.taught:g} is the share of the patches that a teacher teaches, and there is none.",
+            "Name one with --teacher, or leave it out.",
+        )
+    for name in ("gray", "eight_bit"):
+        if name in given and getattr(recipe, name) and recipe.noise == PAIRS:
+            raise UsageError(
+                f"{name}={getattr(recipe, name):g} is for noise that is drawn anew; the pairs of a make-data set hold "
+                "theirs already.",
+                "Leave it out, or name a set of clean images and a --noise.",
+            )
 
 
 def check_shape(config: Any, model: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from denoise_cli.errors import UsageError
 from denoise_cli.methods.class_aware import METHOD, ClassAware, Config, Options
 from denoise_cli.noise import Pair
 
@@ -72,3 +73,9 @@ def test_the_reach_is_exact(measured_reach: Callable[..., int]) -> None:
 
 def test_a_few_steps_beat_the_noisy_images(gain: Callable[..., float]) -> None:
     assert gain(METHOD, "gaussian:50", steps=60, depth=6, features=16) > 4
+
+
+@pytest.mark.parametrize(("channels", "features"), [(1, 1), (3, 3)])
+def test_a_layer_has_more_outputs_than_its_part_of_the_noise(channels: int, features: int) -> None:
+    with pytest.raises(UsageError, match=rf"features cannot be {features}.\nIt is above {channels}"):
+        ClassAware(Config(channels=channels, features=features))

@@ -70,3 +70,8 @@ def test_the_reach_is_exact(kernel: int, gates: str, reach: int, measured_reach:
 def test_a_few_steps_beat_the_noisy_images(gates: str, gain: Callable[..., float]) -> None:
     small = {"width": 16, "features": 8, "kernel": 3, "gates": gates}
     assert gain(METHOD, "mixed:50+0.05", steps=100, rate=1e-2, **small) > 1
+
+
+def test_an_even_kernel_has_no_middle() -> None:
+    with pytest.raises(UsageError, match=r"kernel cannot be 4.\nIt is odd"):
+        DirectSymmetric(Config(kernel=4))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from denoise_cli.errors import UsageError
 from denoise_cli.layers.folding import fold_batch_norm
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.methods.median_cnn import METHOD, Config, MedianCNN
@@ -73,3 +74,8 @@ def test_nothing_beyond_the_reach_matters_with_medians() -> None:
 
 def test_a_few_steps_beat_the_noisy_images(gain: Callable[..., float]) -> None:
     assert gain(METHOD, "sp:0.3", steps=60, rate=1e-2, features=8, stages=2) > 5
+
+
+def test_an_even_window_has_no_middle() -> None:
+    with pytest.raises(UsageError, match=r"window cannot be 4.\nIt is odd"):
+        MedianCNN(Config(window=4))

@@ -6,8 +6,8 @@ import torch
 
 from denoise_cli.errors import UsageError
 from denoise_cli.method import Recipe
-from denoise_cli.methods import dncnn, dt
-from denoise_cli.training.run import PAIRS, Run, check, check_shape, check_start
+from denoise_cli.methods import dncnn, dt, find
+from denoise_cli.training.run import PAIRS, Run, check, check_given, check_shape, check_start
 
 RECIPE = Recipe(noise="sp:0.1", patch=8, batch=2, steps=10)
 
@@ -92,6 +92,55 @@ def test_values_that_cannot_be_trained_with(field: str, value: float, expected: 
     with pytest.raises(UsageError) as caught:
         check(replace(RECIPE, **{field: value}))
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("model", "values", "said"),
+    [
+        ("dt", {"max_iters": 0}, "max_iters cannot be 0.\nIt is at least 1."),
+        ("dt", {"free_iters": -1}, "free_iters cannot be -1."),
+        ("dt", {"alpha": 1.5}, "alpha cannot be 1.5."),
+        ("bf-rcnn", {"max_iters": 0}, "max_iters cannot be 0."),
+        ("classifier", {"smoothing": 2.0}, "smoothing cannot be 2.0."),
+        ("classifier", {"dropout": 1.0}, "dropout cannot be 1.0.\nIt is at least 0 and below 1."),
+        ("classifier", {"zoom": -3.0}, "zoom cannot be -3.0.\nIt is above 0 and at most 1."),
+        ("class-aware", {"border": -3}, "border cannot be -3."),
+        ("cbdnet", {"alpha": -1.0}, "alpha cannot be -1.0."),
+        ("dt", {"loss": "0*similarity"}, "does not compare the estimate with the clean image.\nAdd one that does"),
+        ("dt", {"loss": "mse@0..50%,similarity@50%..", "max_iters": 1}, "The loss 'similarity' does not compare"),
+        ("feedforward", {"loss": "similarity"}, "The loss 'similarity' does not compare"),
+        ("classifier", {"loss": "cross-entropy@0..50%,l1 + cross-entropy@50%.."}, "A classifier has no loss 'l1'."),
+    ],
+)
+def test_values_of_a_method_that_cannot_be_trained_with(model: str, values: dict[str, Any], said: str) -> None:
+    recipe = find(model).recipe
+    assert recipe is not None
+    check(recipe)
+    with pytest.raises(UsageError) as caught:
+        check(replace(recipe, **values))
+    assert said in str(caught.value)
+
+
+def test_published_free_iterations_and_losses_beside_another_are_fine() -> None:
+    recipe = find("dt").recipe
+    check(replace(recipe, free_iters=None, loss="mse + 0.08*similarity"))  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("given", "values", "said"),
+    [
+        ("taught", {"taught": 0.9}, "taught=0.9 is the share of the patches that a teacher teaches"),
+        ("gray", {"noise": PAIRS}, "gray=0.2 is for noise that is drawn anew"),
+        ("eight_bit", {"noise": PAIRS}, "eight_bit=0.5 is for noise that is drawn anew"),
+    ],
+)
+def test_knobs_that_would_do_nothing(given: str, values: dict[str, Any], said: str) -> None:
+    recipe = replace(RECIPE, **values)
+    check_given([], recipe)
+    check_given([given], replace(recipe, teacher="dt.sp", noise="sp:0.1"))
+    with pytest.raises(UsageError, match=said):
+        check_given([given], recipe)
+    check_given(["gray", "eight_bit"], replace(RECIPE, noise=PAIRS, gray=0, eight_bit=0))
 
 
 def test_words_that_do_not_exist() -> None:
