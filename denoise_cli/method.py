@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from denoise_cli.fields import Bounds
 from denoise_cli.noise import Pair
 
+PAIRS = "pairs"  # as a recipe's noise: the data are pairs already
+
 
 @runtime_checkable
 class Denoiser(Protocol):
@@ -197,7 +199,7 @@ class Recipe:
         "taught": Bounds(0, 1),
     }
 
-    noise: str  # a word that noise.parse reads, such as "gaussian:0..55"
+    noise: str  # a word that noise.parse reads, such as "gaussian:0..55"; or PAIRS
     patch: int  # side of the square patches, pixels
     batch: int  # patches a step
     steps: int  # optimiser steps in all

@@ -7,6 +7,7 @@ from denoise_cli import methods, shelf
 from denoise_cli.bench.protocol import BSD68, CBSD68, CIFAR, SET12, TINY_IMAGENET, Trial
 from denoise_cli.data.classes import GROUPS
 from denoise_cli.inference.choose import CAMERA, GAUSSIAN, IMPULSES, JPEG, LIGHT, MIXED
+from denoise_cli.method import PAIRS
 from denoise_cli.noise import Noise, parse
 from denoise_cli.noise.camera import Camera
 from denoise_cli.noise.gaussian import Gaussian
@@ -16,7 +17,6 @@ from denoise_cli.noise.levels import Level
 from denoise_cli.noise.mixed import Mixed
 from denoise_cli.noise.mixture import Mixture
 from denoise_cli.noise.poisson_gaussian import PoissonGaussian
-from denoise_cli.training.run import PAIRS
 
 COUNTS = (1, 3, 5, 10, 20)  # iterations at which recurrent nets are scored
 MOST = 50  # further iterations for the small images of CIFAR

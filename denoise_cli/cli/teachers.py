@@ -7,8 +7,8 @@ import torch
 from denoise_cli import checkpoint, methods, noise, shelf
 from denoise_cli.errors import UsageError
 from denoise_cli.inference.load import load_net
-from denoise_cli.method import Method, Recipe
-from denoise_cli.training.run import PAIRS, check_patch
+from denoise_cli.method import PAIRS, Method, Recipe
+from denoise_cli.training.run import check_patch
 from denoise_cli.training.teacher import Teacher
 
 

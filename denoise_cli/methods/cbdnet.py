@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from denoise_cli import losses
 from denoise_cli.fields import Bounds
 from denoise_cli.layers.reach import reach_of
-from denoise_cli.method import Method, Recipe
+from denoise_cli.method import PAIRS, Method, Recipe
 from denoise_cli.noise import Pair
 
 
@@ -89,10 +89,14 @@ class CBDNet(nn.Module):
         return reach_of(*down, *up, stride=self.stride)
 
     def loss(self, pair: Pair, recipe: Asymmetric, generator: Generator) -> Tensor:
-        """``L_rec + w_asym L_asym + w_tv L_tv`` (equation 8); the level to be estimated is ``pair.sigma``."""
+        """``L_rec + w_asym L_asym + w_tv L_tv`` (equation 8); the level to be estimated is ``pair.sigma``.
+
+        Pairs that came as files have no level that is known, so that ``L_asym`` is left out, as for real photographs.
+        """
         estimate, level = self(pair.noisy)
         total = losses.find(recipe.loss)(estimate, pair.clean)
-        total = total + recipe.asymmetric * asymmetric(level, pair.sigma.expand_as(level), recipe.alpha)
+        if recipe.noise != PAIRS:
+            total = total + recipe.asymmetric * asymmetric(level, pair.sigma.expand_as(level), recipe.alpha)
         return total + recipe.variation * total_variation(level)
 
 

@@ -14,14 +14,14 @@ from denoise_cli import noise, seeds
 from denoise_cli.checkpoint import adopt
 from denoise_cli.data.patches import Patches
 from denoise_cli.errors import DenoiseError, UsageError
-from denoise_cli.method import Method
+from denoise_cli.method import PAIRS, Method
 from denoise_cli.training.batches import Batches
 from denoise_cli.training.distributed import Team
 from denoise_cli.training.folder import LAST, SAFE
 from denoise_cli.training.gradients import Portions, gradient
 from denoise_cli.training.keeper import Keeper
 from denoise_cli.training.log import Report
-from denoise_cli.training.run import PAIRS, Run, at_step, check, check_start, differences
+from denoise_cli.training.run import Run, at_step, check, check_start, differences
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
 from denoise_cli.training.teacher import Teacher

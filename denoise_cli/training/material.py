@@ -9,7 +9,8 @@ from denoise_cli.data import training_set
 from denoise_cli.data.patches import Patches
 from denoise_cli.data.scales import at_scales, parse_scales
 from denoise_cli.errors import UsageError
-from denoise_cli.training.run import PAIRS, Run
+from denoise_cli.method import PAIRS
+from denoise_cli.training.run import Run
 from denoise_cli.training.validation import Accuracy, Validation
 
 

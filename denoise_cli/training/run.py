@@ -10,9 +10,8 @@ import torch
 from denoise_cli import losses, noise
 from denoise_cli.data.scales import parse_scales
 from denoise_cli.errors import UsageError
-from denoise_cli.method import Recipe
+from denoise_cli.method import PAIRS, Recipe
 
-PAIRS = "pairs"  # as a recipe's noise: the data are pairs already
 OPTIMISERS = ("muon", "adam")
 
 _Recipe = TypeVar("_Recipe", bound=Recipe)

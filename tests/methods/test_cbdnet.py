@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from denoise_cli import noise
+from denoise_cli.method import PAIRS
 from denoise_cli.methods.cbdnet import METHOD, CBDNet, Config, asymmetric, total_variation
 from denoise_cli.noise import Pair
 
@@ -41,6 +42,9 @@ def test_the_loss_is_the_sum_of_three() -> None:
         expected = functional.mse_loss(estimate, pair.clean) + 3 * total_variation(level)
         expected = expected + 2 * asymmetric(level, pair.sigma.expand(2, 3, 8, 8), 0.3)
         assert net.loss(pair, recipe, torch.Generator()).item() == pytest.approx(expected.item())
+        plain = functional.mse_loss(estimate, pair.clean) + 3 * total_variation(level)
+        real = net.loss(pair, replace(recipe, noise=PAIRS), torch.Generator())
+        assert real.item() == pytest.approx(plain.item()), "the level of pairs is not known"
 
 
 def test_the_level_is_never_negative_and_reaches_the_estimate() -> None:

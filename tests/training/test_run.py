@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from denoise_cli.errors import UsageError
-from denoise_cli.method import Recipe
+from denoise_cli.method import PAIRS, Recipe
 from denoise_cli.methods import dncnn, dt, find
-from denoise_cli.training.run import PAIRS, Run, check, check_given, check_shape, check_start
+from denoise_cli.training.run import Run, check, check_given, check_shape, check_start
 
 RECIPE = Recipe(noise="sp:0.1", patch=8, batch=2, steps=10)
 
