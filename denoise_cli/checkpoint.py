@@ -84,12 +84,15 @@ def load(path: Path) -> Checkpoint:
         ) from error
 
 
-def adopt(net: torch.nn.Module, tensors: Mapping[str, Tensor]) -> int:
-    """Put those of ``tensors`` into ``net`` whose names and shapes it has too, and return how many these are."""
+def adopt(net: torch.nn.Module, tensors: Mapping[str, Tensor]) -> set[str]:
+    """Put those of ``tensors`` into ``net`` whose names and shapes it has too, and return their names.
+
+    Those of counters are not among them: they fit any net.
+    """
     own = net.state_dict()
     common = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
     net.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in common.items()}, strict=False)
-    return len(common)
+    return {name for name in common if own[name].is_floating_point()}
 
 
 def fill(net: torch.nn.Module, checkpoint: Checkpoint, name: str) -> None:

@@ -112,7 +112,12 @@ def test_tensors_that_fit_by_name_and_shape_are_taken_over() -> None:
         "1.bias": torch.ones(4),
         "2": torch.ones(1),
     }
-    assert adopt(net, others) == 2
+    assert adopt(net, others) == {"0.weight", "1.bias"}
     assert (net[0].weight == 1).all() and (net[1].bias == 1).all() and net[0].weight.dtype == torch.float32
     assert torch.equal(net[1].weight, before)
-    assert adopt(net, {}) == 0
+    assert adopt(net, {}) == set()
+
+
+def test_a_counter_does_not_make_other_weights_fit() -> None:
+    assert adopt(_net(4), _net(5).state_dict()) == set()
+    assert "1.running_var" in adopt(_net(4), _net(4).state_dict())

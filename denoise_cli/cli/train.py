@@ -104,7 +104,7 @@ def train(
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
     from denoise_cli.training.material import gather
-    from denoise_cli.training.run import Run, check, check_given, check_patch, check_shape, check_start
+    from denoise_cli.training.run import Run, check, check_given, check_norms, check_patch, check_shape, check_start
     from denoise_cli.training.state import progress_of
 
     with distributed.joined() as team:
@@ -137,13 +137,16 @@ def train(
         if isinstance(fresh, Denoiser):
             check_patch(recipe.patch, fresh.stride)
         if init_from and start is not None:
-            taken, wanted = checkpoint.adopt(fresh, start), len(fresh.state_dict())
+            taken = checkpoint.adopt(fresh, start)
+            wanted = sum(tensor.is_floating_point() for tensor in fresh.state_dict().values())
             if not taken:
                 raise WeightsError(
                     f"No tensor of {init_from} fits {model}: all have other names or shapes.",
                     "Start from weights of nets of the same widths: see --set and `denoise models info`.",
                 )
-            screen.say(f"{taken} of {wanted} tensors start as in {init_from}")
+            if recipe.frozen_norm:
+                check_norms(fresh, taken, init_from)
+            screen.say(f"{len(taken)} of {wanted} tensors start as in {init_from}")
         taught_by = load_teacher(card, recipe, config.channels, where, dtype) if recipe.teacher else None
         features = features_of(recipe.perceptual, where) if recipe.perceptual else None
         folder = output or Path("runs") / f"{model}-{folder_of(recipe.noise)}"

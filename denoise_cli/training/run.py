@@ -6,10 +6,11 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from denoise_cli import losses, noise
 from denoise_cli.data.scales import parse_scales
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.method import PAIRS, Recipe
 
 OPTIMISERS = ("muon", "adam")
@@ -152,6 +153,23 @@ def check_start(run: Run) -> None:
         raise UsageError(
             "frozen_norm keeps the statistics of the weights that the run starts from, and it starts from none.",
             "Name weights: --init-from dncnn.color-blind, or a run.",
+        )
+
+
+def check_norms(net: nn.Module, taken: Collection[str], weights: str) -> None:
+    """Raise an error where ``net`` is to keep the statistics of batch norm of ``weights``, and cannot.
+
+    It is a ``UsageError`` where there are none to keep, a ``WeightsError`` where not all were ``taken``, by name.
+    """
+    statistics = [name for name in net.state_dict() if "running_" in name]
+    if not statistics:
+        raise UsageError("frozen_norm is for nets with batch norm, and this one has none.", "Leave it out.")
+    missing = [name for name in statistics if name not in taken]
+    if missing:
+        raise WeightsError(
+            f"Of {weights} {len(missing)} of the {len(statistics)} statistics that frozen_norm keeps do not fit, first "
+            f"{missing[0]!r}.",
+            "Start from weights of a net of the same shape, or leave frozen_norm out.",
         )
 
 

@@ -337,3 +337,27 @@ def test_cbdnet_learns_from_camera_noise_by_itself() -> None:
     small = ["--set", "estimator=2", "--set", "features=2", "--patch", "16", "--batch", "4", "--val", "2"]
     assert main(["train", "cbdnet", "-d", "photos", *small, "--steps", "2", "-o", "run"]) == 0
     assert checkpoint.load(Path("run") / BEST).recipe["noise"] == "camera:0..0.16+0..0.06+60..100"
+
+
+TINY = ["--set", "channels=1", "--set", "depth=3", "--patch", "16", "--batch", "4", "--val", "2", "--steps", "1"]
+
+
+@pytest.mark.usefixtures("here")
+def test_weights_of_another_width_are_no_start(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "dncnn", "-d", "photos", "--noise", "gaussian:25", *TINY]
+    assert main([*words, "--set", "features=4", "-o", "narrow"]) == 0
+    assert main([*words, "--set", "features=5", "-o", "wide", "--init-from", "narrow"]) == 5
+    assert "No tensor of narrow fits dncnn" in capsys.readouterr().err
+    assert main([*words, "--set", "features=4", "-o", "again", "--init-from", "narrow"]) == 0
+    assert "7 of 7 tensors start as in narrow" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("here")
+def test_statistics_that_are_to_be_kept_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "dncnn", "-d", "photos", "--noise", "gaussian:25", *TINY, "--set", "features=4"]
+    frozen = ["--init-from", "plain", "--set", "frozen_norm=true"]
+    assert main([*words, "--set", "batch_norm=false", "-o", "plain"]) == 0
+    assert main([*words, *frozen, "-o", "new"]) == 5
+    assert "Of plain 2 of the 2 statistics that frozen_norm keeps do not fit" in capsys.readouterr().err
+    assert main([*words, *frozen, "-o", "new", "--set", "batch_norm=false"]) == 2
+    assert "frozen_norm is for nets with batch norm" in capsys.readouterr().err

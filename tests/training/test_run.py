@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 import torch
 
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.method import PAIRS, Recipe
 from denoise_cli.methods import dncnn, dt, find
-from denoise_cli.training.run import Run, check, check_given, check_shape, check_start
+from denoise_cli.training.run import Run, check, check_given, check_norms, check_shape, check_start
 
 RECIPE = Recipe(noise="sp:0.1", patch=8, batch=2, steps=10)
 
@@ -155,6 +155,16 @@ def test_words_that_do_not_exist() -> None:
 def test_recipes_that_are_fine() -> None:
     check(RECIPE)
     check(replace(RECIPE, noise=PAIRS, ema=0, eight_bit=1, warmup=0))
+
+
+def test_frozen_norms_need_all_their_statistics() -> None:
+    net = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2))
+    statistics = {"1.running_mean", "1.running_var"}
+    check_norms(net, statistics, "dncnn.gray-25")
+    with pytest.raises(WeightsError, match=r"Of dt.sp 1 of the 2 statistics .* first '1.running_var'"):
+        check_norms(net, {"0.weight", "1.running_mean"}, "dt.sp")
+    with pytest.raises(UsageError, match="nets with batch norm, and this one has none"):
+        check_norms(net[0], {"weight", "bias"}, "dt.sp")
 
 
 def test_frozen_norms_need_weights_to_start_from() -> None:
