@@ -5,7 +5,7 @@ import os
 import tomllib
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +88,19 @@ def path_of(entry: Entry) -> Path:
     path = folder() / entry.file
     if not path.is_file():
         raise WeightsError(f"The weights {entry.name!r} are missing: no file {str(path)!r}.", "Install denoise again.")
-    found = sha256(path.read_bytes()).hexdigest()
+    found = digest(path)
     if found != entry.sha256:
         raise WeightsError(
             f"The weights {entry.name!r} are damaged: {str(path)!r} has sha256 {found[:12]}, not {entry.sha256[:12]}.",
             "Install denoise again.",
         )
     return path
+
+
+def digest(path: Path) -> str:
+    """The sha256 of a weights file."""
+    with path.open("rb") as file:
+        return file_digest(file, sha256).hexdigest()
 
 
 def located(word: str) -> Path:

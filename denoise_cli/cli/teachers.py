@@ -1,7 +1,5 @@
 """The weights that another net is to learn from."""
 
-from hashlib import sha256
-
 import torch
 
 from denoise_cli import checkpoint, methods, noise, shelf
@@ -35,4 +33,4 @@ def load_teacher(student: Method, recipe: Recipe, channels: int, device: torch.d
         )
     check_patch(recipe.patch, net.stride, recipe.teacher)
     module = net.to(device=device, memory_format=torch.channels_last)  # type: ignore[attr-defined]
-    return Teacher(module, card.options, noise.parse(learned), dtype, sha256(path.read_bytes()).hexdigest())
+    return Teacher(module, card.options, noise.parse(learned), dtype, shelf.digest(path))

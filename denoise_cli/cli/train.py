@@ -99,7 +99,7 @@ def train(
     from denoise_cli.data.synthesize import folder_of
     from denoise_cli.data.training_set import class_names
     from denoise_cli.errors import UsageError, WeightsError
-    from denoise_cli.inference.perception import features_of
+    from denoise_cli.inference.perception import features_of, file_of
     from denoise_cli.method import Denoiser
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
@@ -131,7 +131,8 @@ def train(
         dtype = devices.precision(precision, where)
         if card.classifies:
             config = replace(config, classes=class_names(data, limit, only or ()))
-        start = checkpoint.load(shelf.located(init_from)).tensors if init_from else None
+        origin = shelf.located(init_from) if init_from else None
+        start = checkpoint.load(origin).tensors if origin else None
         make = loop.maker(card, config, where, compiled=compiled, start=start)
         fresh = make()  # a config that cannot be is found before the images are read
         if isinstance(fresh, Denoiser):
@@ -153,18 +154,26 @@ def train(
         command = shlex.join(["denoise", *sys.argv[1:]])
         run = Run(
             card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit,
-            only=tuple(only or ()), init_from=init_from or "", teacher_sha256=taught_by.sha256 if taught_by else "",
+            only=tuple(only or ()), init_from=init_from or "", init_sha256=shelf.digest(origin) if origin else "",
+            teacher_sha256=taught_by.sha256 if taught_by else "",
+            perceptual_sha256=shelf.digest(file_of(recipe.perceptual)) if recipe.perceptual else "",
             micro_batch=micro_batch,
         )  # fmt: skip
         check_start(run)
 
         with files.claimed(folder) if team.leads else nullcontext():
-            if team.leads:
-                _prepare(folder, run, force=force)
+            if team.leads and not force:
+                _refuse_other(folder, run)
             screen.say(f"reading {', '.join(data)}")
             with team.in_turn():
                 material = gather(run, validation, where)
             _say_converted(material.converted, config.channels)
+            if team.leads and force:
+                files.discard(folder)
+            elif team.leads:
+                _refuse_other(folder, replace(run, images=material.patches.fingerprint()))
+            if team.leads and (folder / files.LAST).exists():
+                screen.say(f"going on from step {progress_of(folder / files.LAST).step}")
             checks = material.validation
             together = f", shared by {team.size} processes" if team.size > 1 else ""
             screen.say(
@@ -216,15 +225,13 @@ def _say_converted(converted: int, channels: int) -> None:
         screen.say(f"gray images, repeated in all {channels} channels: {converted}")
 
 
-def _prepare(folder: Path, run: "Run", *, force: bool) -> None:
+def _refuse_other(folder: Path, run: "Run") -> None:
     """Make sure that what ``folder`` holds is an earlier part of ``run``, or nothing."""
     from denoise_cli.errors import OutputError
     from denoise_cli.training import folder as files
-    from denoise_cli.training.state import progress_of, settings_of
+    from denoise_cli.training.state import settings_of
 
     last = folder / files.LAST
-    if force:
-        files.discard(folder)
     if last.exists():
         differing = run.differences(settings_of(last))
         if differing:
@@ -232,7 +239,6 @@ def _prepare(folder: Path, run: "Run", *, force: bool) -> None:
                 f"{folder} holds another run: it differs in {'; '.join(differing)}.",
                 "Choose another folder with -o, or start over with --force.",
             )
-        screen.say(f"going on from step {progress_of(last).step}")
     elif (folder / files.BEST).exists():
         raise OutputError(
             f"{folder} holds {files.BEST}, but no {files.LAST} that could be continued.",

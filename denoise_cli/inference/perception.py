@@ -3,7 +3,6 @@
 import pickle
 from collections.abc import Mapping
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from zipfile import is_zipfile
@@ -47,7 +46,7 @@ def load_seer(word: str, device: torch.device) -> Seer:
         raise UsageError(f"{word} holds weights of {loaded.model}, no classifier.", f"Classifiers: {', '.join(able)}.")
     net = load_module(path, card).to(device)
     assert isinstance(net, Classifier)
-    return Seer(word, net, loaded.said("recipe", "patch", int), sha256(path.read_bytes()).hexdigest())
+    return Seer(word, net, loaded.said("recipe", "patch", int), shelf.digest(path))
 
 
 def features_of(word: str, device: torch.device) -> Features:
@@ -56,10 +55,15 @@ def features_of(word: str, device: torch.device) -> Features:
     Gray images count as colour ones where the net takes these. Raises as ``load_seer``.
     """
     if word.startswith(_VGG16):
-        published = _load_vgg16(Path(word.removeprefix(_VGG16))).to(device)
+        published = _load_vgg16(file_of(word)).to(device)
         return lambda images: published(to_channels(images, 3))
     net = load_seer(word, device).net
     return lambda images: net.features(to_channels(images, net.channels))
+
+
+def file_of(word: str) -> Path:
+    """The weights file that a word of ``features_of`` names."""
+    return Path(word.removeprefix(_VGG16)) if word.startswith(_VGG16) else shelf.located(word)
 
 
 def _load_vgg16(path: Path) -> nn.Module:

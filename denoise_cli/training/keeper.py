@@ -25,15 +25,14 @@ class Keeper:
         self.team = team
         self.measure = measure
 
-    def begin(self, state: State) -> None:
-        """Go on from the state that is there, or clear the folder for a new run."""
-        if self.restore(state, LAST):
-            if self.team.leads:
-                log.cut(self.folder / LOG, state.progress.attempt, state.progress.step)
-            return
-        if self.team.leads:
+    def begin(self, state: State) -> bool:
+        """Go on from the state that is there, or clear the folder for a new run and return ``False``."""
+        known = self.restore(state, LAST)
+        if self.team.leads and known:
+            log.cut(self.folder / LOG, state.progress.attempt, state.progress.step)
+        elif self.team.leads:
             discard(self.folder)
-        self.save(state, LAST)
+        return known
 
     def restore(self, state: State, name: str) -> bool:
         """Take the state back from a file, in all processes; ``False`` where there is none."""

@@ -3,6 +3,7 @@
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
@@ -71,16 +72,18 @@ def train(
     recipe = run.recipe
     check(recipe)
     check_start(run)
-    _compare(run, patches, team)
+    run = replace(run, images=patches.fingerprint())
+    _compare(run, team)
     keeper = Keeper(run, folder, team, validation.measure)
     state = _fresh(make, run, 0)
-    keeper.begin(state)
+    known = keeper.begin(state)
     kind = None if recipe.noise == PAIRS else noise.parse(recipe.noise)
     batches = Batches(patches, kind, team.share(recipe.batch), teacher)
     portions, waiting = Portions(run.micro_batch), Waiting(patches.device)
     every = max(1, -(-recipe.steps // _VALIDATIONS))
     floor = team.told(validation.floor())
-    began = saved = time.monotonic()
+    began = time.monotonic()
+    saved = began if known else float("-inf")  # a new run is saved after its first step, which shows that it can be
     before = state.progress.seconds
     while state.progress.step < recipe.steps:
         message, score, halvings = "", None, portions.halvings
@@ -150,11 +153,11 @@ def maker(
     return make
 
 
-def _compare(run: Run, patches: Patches, team: Team) -> None:
+def _compare(run: Run, team: Team) -> None:
     """Raise ``UsageError`` where this process is to train something else than the first one."""
     if team.size == 1:
         return
-    ours = run.settings() | {"torch": torch.__version__, "pixels": patches.fingerprint()}
+    ours = run.settings() | {"torch": torch.__version__}
     differing = differences(team.told(ours), ours)
     if differing:
         raise UsageError(

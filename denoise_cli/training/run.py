@@ -36,7 +36,10 @@ class Run:
     limit: int | None = None  # images of each set at most
     only: tuple[str, ...] = ()  # classes of images, or groups of them; none: all
     init_from: str = ""  # weights to start from
+    init_sha256: str = ""  # of these weights
     teacher_sha256: str = ""  # of the weights that it learns from
+    perceptual_sha256: str = ""  # of the weights that its loss sees with
+    images: str = ""  # the fingerprint of those that it learns from; "": not read yet
     micro_batch: int | None = None  # patches that go through the net at once, at most; the result is the same
 
     @property
@@ -56,10 +59,12 @@ class Run:
             "limit": self.limit,
             "only": list(self.only),
             "init_from": self.init_from,
+            "init_sha256": self.init_sha256,
             "teacher_sha256": self.teacher_sha256,
+            "perceptual_sha256": self.perceptual_sha256,
         }
         plain: dict[str, Any] = json.loads(json.dumps(settings))
-        return plain
+        return plain | ({"images": self.images} if self.images else {})
 
     def differences(self, theirs: dict[str, Any]) -> list[str]:
         """In what the saved settings ``theirs`` differ, such as ``rate (0.001 there, 0.002 here)``.

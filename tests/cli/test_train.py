@@ -138,7 +138,7 @@ def test_the_second_signal_stops_at_once(monkeypatch: pytest.MonkeyPatch) -> Non
 
     monkeypatch.setattr(loop, "_step", interrupted)
     assert _train("--steps", "9", "-o", "run") == 130
-    assert progress_of(Path("run") / LAST).step == 0
+    assert not Path("run").exists()
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -163,6 +163,38 @@ def test_another_run_in_the_folder_is_left_alone(capsys: pytest.CaptureFixture[s
     assert (Path("run") / LAST).read_bytes() == before
     assert _train("--steps", "2", "-o", "run", "--force") == 0
     assert progress_of(Path("run") / LAST).step == 2
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize(("data", "more", "code"), [("photso", [], 3), ("photos", ["--val", "8"], 2)])
+def test_an_earlier_run_is_thrown_away_once_there_is_something_to_learn(data: str, more: list[str], code: int) -> None:
+    assert _train("--steps", "1", "-o", "run") == 0
+    before = {path: path.read_bytes() for path in Path("run").iterdir()}
+    assert _train("--steps", "2", "-o", "run", "--force", *more, data=data) == code
+    assert {path: path.read_bytes() for path in Path("run").iterdir()} == before
+
+
+@pytest.mark.usefixtures("here")
+def test_other_images_of_the_same_names_are_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert _train("--steps", "2", "-o", "run", "--time-limit", "0.0001s") == 0
+    for number in range(8):
+        _picture(Path("photos") / f"{number}.png", number + 20)
+    assert _train("--steps", "2", "-o", "run") == 4
+    assert "it differs in images (10368 bytes that add up to" in capsys.readouterr().err
+    for number in range(8):
+        _picture(Path("photos") / f"{number}.png", number)
+    assert _train("--steps", "2", "-o", "run") == 0
+
+
+@pytest.mark.usefixtures("here")
+def test_other_weights_of_the_same_name_are_noticed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--steps", "1", "-o", "run", "--init-from", "start"]
+    assert _train("--steps", "1", "-o", "start") == 0
+    assert _train(*words) == 0
+    assert _train("--steps", "1", "-o", "start", "--force", "--seed", "1") == 0
+    capsys.readouterr()
+    assert _train(*words) == 4
+    assert "it differs in init_sha256" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("here")

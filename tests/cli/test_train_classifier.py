@@ -94,6 +94,10 @@ def test_a_denoiser_trained_by_what_a_classifier_sees(capsys: Caught) -> None:
     assert main([*words, "-o", "plain"]) == 0
     losses = [rows(Path(folder) / LOG)[-1]["loss"] for folder in ("run", "plain")]
     assert losses[0] > losses[1] > 0
+    assert _train("--steps", "1", "-o", "seer", "--force", "--seed", "1") == 0
+    words[-1] = "mse + 0.08*similarity + 0.1*perceptual"
+    assert main([*words, "-o", "run", "--perceptual", "seer"]) == 4
+    assert "it differs in perceptual_sha256" in capsys.readouterr().err
     assert main(["train", "ffdnet", "--data", "set", "--set", "channels=1", "--set", "depth=3", "--set", "features=4",
                  "--patch", "16", "--batch", "2", "--val", "2", "--steps", "1", "--loss", "perceptual",
                  "--perceptual", "seer/best.safetensors", "-o", "gray"]) == 0  # fmt: skip

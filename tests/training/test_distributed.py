@@ -228,6 +228,18 @@ def test_a_process_with_other_settings_is_named(bench, trained) -> None:
     assert list(bench.folder.iterdir()) == []
 
 
+def test_a_process_with_other_images_or_weights_is_named(bench, trained) -> None:
+    def work(team: Team) -> None:
+        recipe, other = bench.recipe, str(team.rank)
+        run = Run("scripted", recipe, None, recipe, ("pictures",), torch.float32, init_sha256=other)
+        patches, validation = bench.sets()
+        patches.pixels[0] = team.rank
+        list(loop.train(run, bench.make, patches, validation, bench.folder, lambda seconds: True, team))
+
+    with pytest.raises(UsageError, match=r"differs in init_sha256 \(0 there, 1 here\); images \("):
+        _together(work)
+
+
 def test_alone_nothing_is_exchanged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "4")  # of some other launcher
     with joined() as team:

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from denoise_cli import methods
-from denoise_cli.errors import OutputError
+from denoise_cli.errors import OutputError, UsageError
 from denoise_cli.training import loop, state
 from denoise_cli.training.folder import BEST, LAST, LOG
 from denoise_cli.training.log import rows
@@ -158,6 +158,28 @@ def test_stopped_before_its_first_validation_it_still_leaves_weights(start: Star
     assert report.score is not None
     assert (tmp_path / BEST).exists()
     assert state.progress_of(tmp_path / LAST).best == float("-inf")
+
+
+def test_a_mistake_that_the_first_step_shows_leaves_nothing(bench) -> None:
+    def wrong(seed: int, loss: Tensor) -> Tensor:
+        raise UsageError("There is no such loss.")
+
+    bench.losses = wrong
+    with pytest.raises(UsageError):
+        list(bench.train())
+    assert list(bench.folder.iterdir()) == []
+
+
+def test_after_its_first_step_a_run_can_be_continued(bench) -> None:
+    def killed(seed: int, loss: Tensor) -> Tensor:
+        if seed == bench.seed(0, 1):
+            raise Killed
+        return loss
+
+    bench.losses = killed
+    with pytest.raises(Killed):
+        list(bench.train())
+    assert state.progress_of(bench.folder / LAST).step == 1
 
 
 def test_a_rollback_is_resumed_as_well(bench, tmp_path: Path) -> None:

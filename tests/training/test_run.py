@@ -51,6 +51,15 @@ def test_a_setting_that_an_older_file_lacks_is_no_difference() -> None:
     assert RUN.differences(theirs) == []
 
 
+def test_what_older_files_do_not_know_of_images_and_weights_is_no_difference() -> None:
+    theirs = RUN.settings()
+    del theirs["init_sha256"], theirs["perceptual_sha256"]
+    known = replace(RUN, init_sha256="ab", perceptual_sha256="cd", images="9 bytes")
+    assert known.differences(theirs) == []
+    assert replace(known, images="").differences(known.settings()) == [], "before the images are read"
+    assert replace(known, images="8 bytes").differences(known.settings()) == ["images (9 bytes there, 8 bytes here)"]
+
+
 def test_a_setting_that_an_older_file_lacks_was_its_default() -> None:
     theirs = RUN.settings()
     del theirs["recipe"]["teacher"], theirs["teacher_sha256"]
