@@ -101,14 +101,18 @@ class Vgg(nn.Module):
         return self(images)  # type: ignore[no-any-return]
 
     def loss(self, pair: Pair, recipe: Varied, generator: Generator) -> Tensor:
-        """The cross-entropy of the labels, on the noisy pictures, varied."""
+        """The cross-entropy of the labels, on the noisy pictures, varied; they are mixed with others of ``pair``."""
         weight, _ = losses.parse(recipe.loss, recipe.own_losses).at(0, 1).parted("cross-entropy")
-        assert pair.label is not None
-        label = pair.label.flatten()
-        images, share = _patchwork(_zoomed(pair.noisy, recipe.zoom, generator), recipe.patchwork, generator)
+        assert pair.label is not None and pair.number is not None
+        label, number = pair.label.flatten(), pair.number.flatten()
+
+        def drawn(width: int) -> Tensor:  # for the whole batch, so that the parts of one differ, and do so always alike
+            return torch.rand((recipe.batch, width), generator=generator)[number]
+
+        images, share = _patchwork(_zoomed(pair.noisy, recipe.zoom, drawn(4)), recipe.patchwork, generator)
         hidden = self.hidden(images)
         if recipe.dropout > 0:
-            kept = torch.rand(hidden.shape, generator=generator).to(hidden.device) >= recipe.dropout
+            kept = drawn(hidden.shape[1]).to(hidden.device) >= recipe.dropout
             hidden = hidden * kept / (1 - recipe.dropout)
         scores = self.last(hidden).float()
         own, other = (
@@ -147,10 +151,13 @@ def make(config: Config) -> Vgg:
     return Vgg(config) if config.body == "vgg" else Contracting(config)
 
 
-def _zoomed(images: Tensor, least: float, generator: Generator) -> Tensor:
-    """A random rectangle of each image, its sides at least ``least`` of the whole ones, at the size of the whole."""
-    size = least + (1 - least) * torch.rand((len(images), 2), generator=generator)
-    place = (1 - size) * (2 * torch.rand((len(images), 2), generator=generator) - 1)
+def _zoomed(images: Tensor, least: float, uniform: Tensor) -> Tensor:
+    """A rectangle of each image, its sides at least ``least`` of the whole ones, at the size of the whole.
+
+    ``uniform`` (N, 4) in [0, 1] says which: how large it is in both directions, and where.
+    """
+    size = least + (1 - least) * uniform[:, :2]
+    place = (1 - size) * (2 * uniform[:, 2:] - 1)
     moves = torch.cat((torch.diag_embed(size), place[:, :, None]), dim=2).to(images)  # (N, 2, 3)
     grid = functional.affine_grid(moves, list(images.shape), align_corners=False)
     return functional.grid_sample(images, grid, padding_mode="border", align_corners=False)

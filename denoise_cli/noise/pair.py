@@ -1,6 +1,7 @@
 """What every kind of noise promises: clean images in, a pair of clean and noisy images out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 import torch
@@ -15,13 +16,19 @@ class Pair(NamedTuple):
     sigma: Tensor  # standard deviation of the noise where it has one, else its level: of each image, (N, 1, 1, 1), or,
     # where it differs from pixel to pixel, of each value, (N, C, H, W)
     label: Tensor | None = None  # (N, 1, 1, 1) int64, the number of the class of each image, where classes matter
+    number: Tensor | None = None  # (N, 1, 1, 1) int64 on the CPU, the place of each patch in the batch of a step
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Pair":
         """All that is there, changed; images stay at the same places of the batch in each."""
         return Pair(*(change(part) if part is not None else None for part in self))  # type: ignore[arg-type]
 
+    def parts(self, size: int) -> Iterator["Pair"]:
+        """The images in their order, ``size`` at a time."""
+        for start in range(0, len(self.clean), size):
+            yield self.each(itemgetter(slice(start, start + size)))
+
     def where(self, chosen: Tensor, other: "Pair") -> "Pair":
-        """These images where they are ``chosen``, (N, 1, 1, 1) of bool, and those of ``other`` else; no labels."""
+        """These images where they are ``chosen``, (N, 1, 1, 1) of bool, and those of ``other`` else; only these."""
         return Pair(*(torch.where(chosen, ours, theirs) for ours, theirs in zip(self[:3], other[:3], strict=True)))
 
 

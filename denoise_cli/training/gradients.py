@@ -1,35 +1,20 @@
 """The gradient of a batch: in parts that fit into the device's memory, and over all processes."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
-from denoise_cli import device as devices
 from denoise_cli import seeds
-from denoise_cli.errors import DeviceError
+from denoise_cli.errors import UsageError
 from denoise_cli.method import Learner, Recipe
 from denoise_cli.noise import Pair
 from denoise_cli.training.distributed import Team
+from denoise_cli.training.portions import Portions
 
 
-@dataclass
-class Portions:
-    """How many patches go through the net at once."""
-
-    limit: int | None = None  # at most so many; None: all that a process has
-    halvings: int = 0  # how often the memory was too small for them
-
-    def size(self, count: int) -> int:
-        """How many of ``count`` patches go at once."""
-        return -(-min(count, self.limit or count) // (1 << self.halvings))
-
-    def describe(self, count: int, net: nn.Module) -> str:
-        """What is done about the memory that ran out, for one line on the screen."""
-        words = f"out of memory; from here on {self.size(count)} patches at once instead of {count}"
-        if running(net):
-            return f"{words}, their gradients summed; batch norm is of each part by itself"
-        return f"{words}, their gradients summed: the same up to rounding"
+def describe(before: int, now: int, net: nn.Module) -> str:
+    """What is done about the memory that ran out, for one line on the screen, by how many patches go at once."""
+    words = f"out of memory; from here on {now} patches at once instead of {before}, their gradients summed"
+    return f"{words}; batch norm is of each part by itself" if running(net) else words
 
 
 def gradient(
@@ -38,27 +23,17 @@ def gradient(
     """Leave the gradient of the mean loss over the batch of ``recipe`` in ``net``, and return that loss.
 
     ``pair`` is the share of this process. It goes through the net in ``portions``, which are halved where memory runs
-    out; the gradients of the parts are summed, which is the gradient of the whole up to rounding. Batch norm is of each
-    part by itself; its running statistics are averaged over the processes. ``key`` names the step for the loss's own
-    random numbers, which are the same for every part. Raises ``DeviceError`` where one patch is too much.
+    out; the gradients of the parts are summed, which is the gradient of the whole up to rounding where the patches do
+    not meet. In batch norm those of a part do; its running statistics are averaged over the processes. ``key`` names
+    the step for the loss's own random numbers, which are the same for every part. Raises ``DeviceError`` where one
+    patch is too much, and ``UsageError`` where a part has too few for batch norm.
     """
-    while True:
-        net.zero_grad(set_to_none=True)
-        size = portions.size(len(pair.clean))
-        try:
-            loss = _accumulate(net, pair, recipe, key, dtype, size)
-            break
-        except (RuntimeError, MemoryError) as error:
-            if not devices.is_out_of_memory(error):
-                raise
-            if size == 1:
-                raise DeviceError(
-                    f"Out of memory on {pair.clean.device}, for one patch of {recipe.patch} pixels.",
-                    "Use a smaller --patch or a smaller net, or close other programs.",
-                ) from error
-        portions.halvings += 1  # here, where the failed attempt is no longer held by its traceback
-        if pair.clean.device.type == "cuda":
-            torch.cuda.empty_cache()
+    loss = portions.fit(
+        len(pair.clean),
+        lambda size: _accumulate(net, pair, recipe, key, dtype, size),
+        pair.clean.device,
+        f"one patch of {recipe.patch} pixels",
+    )
     if team.size > 1:
         statistics = running(net)
         for value in statistics:
@@ -77,12 +52,20 @@ def _accumulate(
     net: nn.Module, pair: Pair, recipe: Recipe, key: tuple[int, ...], dtype: torch.dtype, size: int
 ) -> Tensor:
     assert isinstance(net, Learner)
+    net.zero_grad(set_to_none=True)
     total = torch.zeros((), device=pair.clean.device)
-    for start in range(0, len(pair.clean), size):
-        inside = slice(start, start + size)
-        part = pair.each(lambda whole: whole[inside].contiguous(memory_format=torch.channels_last))  # noqa: B023
+    for patches in pair.parts(size):
+        part = patches.each(lambda images: images.contiguous(memory_format=torch.channels_last))
         with torch.autocast(part.clean.device.type, dtype, enabled=dtype != torch.float32):
-            loss = net.loss(part, recipe, seeds.generator(recipe.seed, "loss", *key))
+            try:
+                loss = net.loss(part, recipe, seeds.generator(recipe.seed, "loss", *key))
+            except ValueError as error:  # of batch norm, where a net leaves one value of a patch
+                if len(part.clean) > 1 or not running(net):
+                    raise
+                raise UsageError(
+                    f"One patch of {recipe.patch} pixels by itself is too little for the batch norm of this net.",
+                    "Use a larger --patch, or a --batch and a --micro-batch that leave no patch by itself.",
+                ) from error
         share = len(part.clean) / recipe.batch
         (loss * share).backward()  # type: ignore[no-untyped-call]
         total += share * loss.detach()

@@ -31,6 +31,7 @@ class Keeper:
         if self.team.leads and known:
             log.cut(self.folder / LOG, state.progress.attempt, state.progress.step)
         elif self.team.leads:
+            self.folder.mkdir(parents=True, exist_ok=True)
             discard(self.folder)
         return known
 

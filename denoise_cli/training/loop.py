@@ -19,9 +19,10 @@ from denoise_cli.method import PAIRS, Method
 from denoise_cli.training.batches import Batches
 from denoise_cli.training.distributed import Team
 from denoise_cli.training.folder import LAST, SAFE
-from denoise_cli.training.gradients import Portions, gradient
+from denoise_cli.training.gradients import describe, gradient
 from denoise_cli.training.keeper import Keeper
 from denoise_cli.training.log import Report
+from denoise_cli.training.portions import Portions
 from denoise_cli.training.run import Run, at_step, check, check_start, differences
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
@@ -86,7 +87,7 @@ def train(
     saved = began if known else float("-inf")  # a new run is saved after its first step, which shows that it can be
     before = state.progress.seconds
     while state.progress.step < recipe.steps:
-        message, score, halvings = "", None, portions.halvings
+        message, score, size = "", None, portions.size(len(batches.part))
         _step(state, run, batches, waiting, portions, team)
         step, elapsed = state.progress.step, time.monotonic() - began
         wishes = (stop(elapsed), team.leads and time.monotonic() - saved > SAVE_SECONDS, portions.halvings)
@@ -110,7 +111,8 @@ def train(
             keeper.keep_best(state, score)
         if ends and not message:
             state.open_window()
-        note = portions.describe(len(batches.part), state.net) if portions.halvings > halvings else ""
+        smaller = portions.size(len(batches.part))
+        note = describe(size, smaller, state.net) if smaller < size else ""
         tells = bool(message or note) or ends or score is not None
         report = Report(
             step=state.progress.step,

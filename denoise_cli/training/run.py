@@ -40,7 +40,7 @@ class Run:
     teacher_sha256: str = ""  # of the weights that it learns from
     perceptual_sha256: str = ""  # of the weights that its loss sees with
     images: str = ""  # the fingerprint of those that it learns from; "": not read yet
-    micro_batch: int | None = None  # patches that go through the net at once, at most; the result is the same
+    micro_batch: int | None = None  # patches that go through the net at once, at most; the step is that of all
 
     @property
     def classes(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """Validation: how good a net is on images that are kept out of training, under noise that is always the same."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from math import log10
 from typing import Any, ClassVar, Self
 
@@ -13,6 +13,7 @@ from denoise_cli.method import Classifier, Denoiser
 from denoise_cli.metrics.psnr import psnr
 from denoise_cli.noise import Noise, Pair, as_pair, stored
 from denoise_cli.shapes import pad_to_multiple
+from denoise_cli.training.portions import Portions
 
 _LARGEST = 128  # side of the centre crop that large images are judged by, pixels
 _BATCH = 64  # images at once
@@ -29,6 +30,7 @@ class Validation:
     beaten: ClassVar[str] = "the noisy images"  # what has the score ``floor``
 
     pairs: Sequence[Pair]
+    portions: Portions = field(default_factory=Portions)
 
     @classmethod
     def make(
@@ -55,10 +57,7 @@ class Validation:
             pair = pair._replace(noisy=stored(pair.noisy))
             if labels is not None:
                 pair = pair._replace(label=torch.tensor([labels[number] for number in numbers])[:, None, None, None])
-            pairs += [
-                pair.each(lambda part: part[start : start + _BATCH].to(device))  # noqa: B023
-                for start in range(0, len(numbers), _BATCH)
-            ]
+            pairs += [batch.each(lambda part: part.to(device)) for batch in pair.parts(_BATCH)]
         return cls(pairs)
 
     def floor(self) -> float:
@@ -71,14 +70,28 @@ class Validation:
         What ``options`` leave to be measured is measured on each image for itself.
         """
         assert isinstance(net, Denoiser)
-        scores = []
-        with torch.no_grad():
-            for pair in self.pairs:
-                with torch.autocast(pair.noisy.device.type, dtype, enabled=dtype != torch.float32):
-                    estimate = net.denoise(pad_to_multiple(pair.noisy, net.stride), options)
-                height, width = pair.clean.shape[-2:]
-                scores.append(psnr(estimate[..., :height, :width].float(), pair.clean).clamp(max=_EXACT))
-        return _mean(scores)
+
+        def judged(pair: Pair) -> Tensor:
+            with torch.autocast(pair.noisy.device.type, dtype, enabled=dtype != torch.float32):
+                estimate = net.denoise(pad_to_multiple(pair.noisy, net.stride), options)
+            height, width = pair.clean.shape[-2:]
+            return psnr(estimate[..., :height, :width].float(), pair.clean).clamp(max=_EXACT)
+
+        return self._mean_of(judged)
+
+    @torch.no_grad()
+    def _mean_of(self, judged: Callable[[Pair], Tensor]) -> float:
+        """The mean of what each image is ``judged`` by, (N,) of a pair; of fewer at once where the memory runs out."""
+        return _mean([self._whole(judged, pair) for pair in self.pairs])
+
+    def _whole(self, judged: Callable[[Pair], Tensor], pair: Pair) -> Tensor:
+        height, width = pair.noisy.shape[-2:]
+        return self.portions.fit(
+            len(pair.noisy),
+            lambda size: torch.cat([judged(part) for part in pair.parts(size)]),
+            pair.noisy.device,
+            f"the validation on one image of {width}x{height} pixels",
+        )
 
 
 @dataclass(frozen=True)
@@ -98,13 +111,13 @@ class Accuracy(Validation):
     def score(self, net: nn.Module, options: Any, dtype: torch.dtype) -> float:
         """The accuracy of ``net`` (a classifier, in eval mode), percent."""
         assert isinstance(net, Classifier)
-        right = []
-        with torch.no_grad():
-            for pair in self.pairs:
-                with torch.autocast(pair.noisy.device.type, dtype, enabled=dtype != torch.float32):
-                    scores = net.scores(pair.noisy)
-                right.append((scores.argmax(dim=1) == _label(pair)).float().mul(100))
-        return _mean(right)
+
+        def judged(pair: Pair) -> Tensor:
+            with torch.autocast(pair.noisy.device.type, dtype, enabled=dtype != torch.float32):
+                scores = net.scores(pair.noisy)
+            return (scores.argmax(dim=1) == _label(pair)).float().mul(100)
+
+        return self._mean_of(judged)
 
 
 def _label(pair: Pair) -> Tensor:

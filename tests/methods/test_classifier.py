@@ -87,13 +87,14 @@ def test_unknown_bodies_and_no_classes() -> None:
 def test_a_picture_is_looked_at_in_part() -> None:
     ramp = torch.linspace(0, 1, 33).expand(40, 1, 33, 33)
     ramp = torch.cat((ramp, ramp.mT), dim=1)  # channel 0 says the column, channel 1 the row
-    seen = _zoomed(ramp, 0.5, torch.Generator().manual_seed(0))
+    uniform = torch.rand((40, 4), generator=torch.Generator().manual_seed(0))
+    seen = _zoomed(ramp, 0.5, uniform)
     assert seen.shape == ramp.shape and seen.min() >= 0 and seen.max() <= 1
     for channel, axis in ((0, 3), (1, 2)):
         sides = (seen[:, channel].amax(dim=(1, 2)) - seen[:, channel].amin(dim=(1, 2))).tolist()
         assert 0.45 < min(sides) < 0.65 and 0.85 < max(sides) <= 1
         assert (seen[:, channel : channel + 1].diff(dim=axis) >= 0).all()  # upright, as it was
-    torch.testing.assert_close(_zoomed(ramp, 1.0, torch.Generator().manual_seed(0)), ramp, atol=1e-5, rtol=0)
+    torch.testing.assert_close(_zoomed(ramp, 1.0, uniform), ramp, atol=1e-5, rtol=0)
 
 
 def test_patchwork_says_how_much_of_a_picture_is_its_own() -> None:
@@ -114,7 +115,8 @@ def _pictures(count: int, key: int) -> Pair:
     label = torch.randint(2, (count, 1, 1, 1), generator=generator)
     across = (torch.arange(32) // 4 % 2).float().expand(count, 3, 32, 32)
     clean = torch.where(label == 1, across, across.mT)
-    return Pair(clean, clean + 0.3 * torch.randn(clean.shape, generator=generator), torch.zeros(1), label)
+    noisy = clean + 0.3 * torch.randn(clean.shape, generator=generator)
+    return Pair(clean, noisy, torch.zeros((count, 1, 1, 1)), label, torch.arange(count)[:, None, None, None])
 
 
 def _recipe(**changes: object) -> Varied:
@@ -140,6 +142,14 @@ def test_the_loss_is_drawn_from_the_generator_alone() -> None:
     net, recipe = small("vgg"), _recipe(dropout=0.5)
     values = [net.loss(_pictures(8, 0), recipe, torch.Generator().manual_seed(seed)).item() for seed in (1, 1, 2)]
     assert values[0] == values[1] != values[2]
+
+
+@pytest.mark.parametrize("size", [1, 4])
+def test_parts_of_a_batch_are_varied_as_in_the_whole(size: int) -> None:
+    net, pair = small("dsc"), _pictures(6, 0)  # a body without batch norm
+    recipe = _recipe(dropout=0.5, patchwork=0.0, batch=6)
+    values = [len(part.clean) * net.loss(part, recipe, seeds.generator(1)).item() for part in pair.parts(size)]
+    assert sum(values) / 6 == pytest.approx(net.loss(pair, recipe, seeds.generator(1)).item(), abs=1e-5)
 
 
 def test_the_loss_is_the_cross_entropy_of_the_label() -> None:

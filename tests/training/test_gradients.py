@@ -11,12 +11,11 @@ from safetensors.torch import load_file
 from torch import Generator, Tensor, nn
 
 from denoise_cli import methods
-from denoise_cli.errors import DeviceError
+from denoise_cli.errors import DeviceError, UsageError
 from denoise_cli.method import Recipe
 from denoise_cli.noise import Pair
 from denoise_cli.training import loop
 from denoise_cli.training.folder import BEST, LAST, LOG
-from denoise_cli.training.gradients import Portions
 from denoise_cli.training.log import rows
 from denoise_cli.training.run import Run
 from denoise_cli.training.state import progress_of
@@ -63,9 +62,7 @@ def test_patches_that_do_not_fit_are_taken_in_parts(bench, whole: Path, error: t
     seen: list[int] = []
     bench.make = _limited(bench.make, 2, seen, error)
     messages = [report.message for report in bench.train() if report.message]
-    assert messages == [
-        "out of memory; from here on 2 patches at once instead of 6, their gradients summed: the same up to rounding"
-    ]
+    assert messages == ["out of memory; from here on 2 patches at once instead of 6, their gradients summed"]
     assert [row["message"] for row in rows(bench.folder / LOG) if "message" in row] == messages
     assert seen == [6, 3, *[2, 2, 2] * 10]
     assert progress_of(bench.folder / LAST).attempt == 0
@@ -114,9 +111,35 @@ def test_batch_norm_in_parts_still_learns_and_is_named(sets, tmp_path: Path) -> 
     assert abs(scores[0] - scores[1]) < 0.5
 
 
-@pytest.mark.parametrize(
-    ("limit", "halvings", "count", "size"),
-    [(None, 0, 6, 6), (None, 1, 7, 4), (None, 9, 7, 1), (4, 0, 6, 4), (4, 1, 6, 2), (9, 0, 6, 6)],
-)
-def test_how_many_at_once(limit: int | None, halvings: int, count: int, size: int) -> None:
-    assert Portions(limit, halvings).size(count) == size
+def test_memory_that_runs_out_again_is_told_by_what_was_taken_before(bench) -> None:
+    bench.recipe = replace(bench.recipe, batch=8, steps=4)
+    make = bench.make
+
+    def shrinking() -> nn.Module:
+        net = make()
+        loss = net.loss
+
+        def within_memory(pair: Pair, recipe: Recipe, generator: Generator) -> Tensor:
+            if len(pair.clean) > (4 if generator.initial_seed() == bench.seed(0, 0) else 2):
+                raise torch.OutOfMemoryError
+            value: Tensor = loss(pair, recipe, generator)
+            return value
+
+        net.loss = within_memory
+        return net
+
+    bench.make = shrinking
+    messages = [report.message.partition(",")[0] for report in bench.train() if report.message]
+    words = "out of memory; from here on"
+    assert messages == [f"{words} 4 patches at once instead of 8", f"{words} 2 patches at once instead of 4"]
+
+
+def test_a_patch_by_itself_that_batch_norm_cannot_take(sets, tmp_path: Path) -> None:
+    card = methods.find("classifier")
+    config = replace(card.config, channels=1, features=2, classes=("one", "two"))
+    recipe = replace(card.recipe, noise="gaussian:50", patch=16, batch=3, steps=1)
+    run = Run("classifier", config, card.options, recipe, ("pictures",), torch.float32, micro_batch=2)
+    make = loop.maker(card, config, torch.device("cpu"), compiled=False)
+    with pytest.raises(UsageError, match=r"One patch of 16 pixels by itself is too little for the batch norm"):
+        list(loop.train(run, make, *sets(1, recipe), tmp_path, lambda seconds: False))
+    assert list(tmp_path.iterdir()) == []

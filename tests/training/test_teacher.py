@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from denoise_cli.data.patches import Patches
+from denoise_cli.errors import DeviceError
 from denoise_cli.method import Recipe
 from denoise_cli.noise import Pair, parse
 from denoise_cli.training.batches import Batches
@@ -37,6 +38,20 @@ class Told(Half):
 
     def denoise_mapped(self, noisy: Tensor, sigma: Tensor, options: Any) -> Tensor:
         return sigma.expand_as(noisy).clone()
+
+
+class Large(Half):
+    """Has memory for so many images."""
+
+    def __init__(self, most: int) -> None:
+        self.most = most
+        self.sizes: list[int] = []
+
+    def denoise(self, noisy: Tensor, options: Any) -> Tensor:
+        self.sizes.append(len(noisy))
+        if len(noisy) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return super().denoise(noisy, options)
 
 
 def _batch(recipe: Recipe, net: Half | None, part: range | None = None) -> Pair:
@@ -83,3 +98,12 @@ def test_its_parts_are_those_of_the_whole(cuts: tuple[int, ...]) -> None:
     parts = [_batch(recipe, Half(), range(*ends)) for ends in pairwise(cuts)]
     for whole, pieces in zip(_batch(recipe, Half())[:3], zip(*(part[:3] for part in parts), strict=True), strict=True):
         assert torch.equal(torch.cat(pieces), whole)
+
+
+def test_a_teacher_that_is_too_large_for_all_takes_a_few_at_a_time() -> None:
+    recipe, net = replace(RECIPE, batch=70, taught=1.0), Large(20)
+    found, expected = _batch(recipe, net), _batch(recipe, Half())
+    assert net.sizes == [70, 35, 18, 18, 18, 16]
+    assert all(torch.equal(ours, theirs) for ours, theirs in zip(found[:3], expected[:3], strict=True))
+    with pytest.raises(DeviceError, match="Out of memory on cpu, for the noise of one patch of 8 pixels"):
+        _batch(recipe, Large(0))

@@ -82,6 +82,20 @@ def test_many_images_are_judged_in_several_batches() -> None:
     assert net.sizes == [(64, 1, 16, 16), (6, 1, 16, 16)]
 
 
+def test_where_memory_runs_out_fewer_are_judged_at_once() -> None:
+    class Large(Halving):
+        def denoise(self, noisy: Tensor, options: Any) -> Tensor:
+            estimate = super().denoise(noisy, options)
+            if len(noisy) > 20:
+                raise torch.OutOfMemoryError("CUDA out of memory.")
+            return estimate
+
+    net = Large(0.5)
+    validation = Validation.make([_flat(level) for level in range(50)], noise.parse("sp:0.1"), 0, CPU)
+    assert validation.score(net, None, torch.float32) == validation.score(Halving(0.5), None, torch.float32)
+    assert [size[0] for size in net.sizes] == [50, 25, 13, 13, 13, 11]
+
+
 def test_images_are_padded_to_the_stride_of_the_net() -> None:
     net = Halving(0.5)
     net.stride = 8
