@@ -132,7 +132,8 @@ def test_values_of_a_method_that_cannot_be_trained_with(model: str, values: dict
 
 def test_published_free_iterations_and_losses_beside_another_are_fine() -> None:
     recipe = find("dt").recipe
-    check(replace(recipe, free_iters=None, loss="mse + 0.08*similarity"))  # type: ignore[type-var]
+    assert recipe is not None
+    check(replace(recipe, free_iters=None, loss="mse + 0.08*similarity"))  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
