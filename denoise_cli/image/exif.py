@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 ORIENTATION = 0x0112
 _ORDERS: Final[dict[bytes, Literal["<", ">"]]] = {b"II*\0": "<", b"MM\0*": ">"}
+_WHOLE = {1: "B", 3: "H", 4: "I"}  # whole numbers by their types; a standard file has the second here
 _PREFIX = b"Exif\0\0"  # in front of the stream in JPEG files, and in some PNG and WebP files
 _IN_XMP = re.compile(rb"(tiff:Orientation(?:>|=[\"']))\d")
 
-# what a TIFF file's own directory holds that is EXIF rather than the layout of its pixels (table 4 of the standard)
+# what a TIFF file's own directory holds that is EXIF rather than the layout of its pixels (table 4 of the standard);
+# with the names of the document and of the page, and what agencies write about a picture (IPTC)
 DESCRIPTIVE = frozenset(
-    (270, 271, 272, 274, 305, 306, 315, 316, 33432, 34665, 34853, 40091, 40092, 40093, 40094, 40095, 18246, 18249)
+    (269, 270, 271, 272, 274, 285, 305, 306, 315, 316, 33432, 33723, 34665, 34853, *range(40091, 40096), 18246, 18249)
 )
 
 
@@ -67,7 +69,8 @@ def orientation(exif: bytes) -> int:
     order, found = entries(exif)
     for entry in found:
         if entry.tag == ORIENTATION:
-            value: int = struct.unpack_from(f"{order}H", entry.raw, 8)[0]
+            (kind,) = struct.unpack_from(f"{order}H", entry.raw, 2)
+            value: int = struct.unpack_from(f"{order}{_WHOLE.get(kind, 'H')}", entry.raw, 8)[0]
             return value if 1 <= value <= 8 else 1
     return 1
 

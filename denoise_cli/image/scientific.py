@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from denoise_cli.errors import InputError
-from denoise_cli.image.exif import DESCRIPTIVE, bare, reset
+from denoise_cli.image.descriptive import IMAGEJ, SHAPED, described, is_big, turned
+from denoise_cli.image.exif import ORIENTATION, reset
 from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import Image, Source
-from denoise_cli.image.rasters import Raster, check_size, left_out, opened_by_pillow, planes
+from denoise_cli.image.rasters import Picture, Raster, check_size, left_out, opened_by_pillow, planes
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5  # photometric interpretations
-_PREMULTIPLIED = 1  # a kind of extra sample
-_NESTED = frozenset((34665, 34853))  # the directories of the camera and of its place
+_PREMULTIPLIED, _ALPHA = 1, (1, 2)  # kinds of extra samples
+# what would be wrong for another part of the picture, or for a picture that was changed: layers, places on the earth
+_UNFIT = (33550, 33922, 34264, 34377, 34735, 34736, 34737, 37724, 42112, 42113, 50838, 50839)
+_NAMES = (269, 270, 285)  # of the document and the page, and a description
 _MOST_PAGES = 100_000  # each takes time, however small it is
-_OTHER_TOOLS = ('{"shape"', "ImageJ=")  # descriptions that speak of a file's layout, not of its picture
 
 
 def decode_tiff(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
@@ -33,32 +36,96 @@ def decode_tiff(data: bytes, name: str, max_pixels: int, every: bool) -> Iterato
         count = len(file.pages)
         if count > _MOST_PAGES:
             raise ValueError(f"it has {count:,} pages, more than {_MOST_PAGES:,}")
-        pixels = 0
+        told = _planes_told(file)
+        if every and told > count:
+            raise InputError(
+                f"{name} holds {told} planes, of which only {count} can be found: they have no directories.",
+                "Save it with a directory for each plane.",
+            )
+        pixels, opened = 0, _Opened(data, name, max_pixels)
         for index in range(count if every else 1):
             page = file.pages[index]
             pixels += page.imagewidth * page.imagelength
             check_size(name, page.imagewidth, page.imagelength, max_pixels)
             check_size(name, pixels, 1, max_pixels)
-            yield _page(page, index, data, Source(name, warnings=() if every else left_out(name, count)), max_pixels)
+            notes = () if every else left_out(name, max(count, told))
+            yield _page(page, index, data, Source(name, format="tiff", warnings=notes), opened)
 
 
-def _page(page: Any, index: int, data: bytes, source: Source, max_pixels: int) -> Image:
+class _Opened:
+    """The 8-bit pages of a file through Pillow, which finds each from the one before: opened once, not for each."""
+
+    def __init__(self, data: bytes, name: str, max_pixels: int) -> None:
+        self._data, self._name, self._max_pixels = data, name, max_pixels
+        self._picture: Picture | None = None
+
+    def raster(self, index: int) -> Raster:
+        """The pixels of the page ``index``, upright but for those of the first of a file that is not big."""
+        from PIL.TiffImagePlugin import TiffImageFile
+
+        if self._picture is None:
+            # Pillow turns a TIFF by itself, and would do so before we do: in the first page it is to find nothing to do
+            level = self._data if is_big(self._data) else reset(self._data)
+            self._picture = opened_by_pillow(TiffImageFile, level, self._name, self._max_pixels)
+        self._picture.opened.seek(index)
+        return self._picture.raster()
+
+
+def _planes_told(file: Any) -> int:
+    """How many planes the description of a stack speaks of: tifffile and ImageJ write some with a single directory."""
+    series = file.series if file.is_shaped or file.is_imagej else ()
+    return sum(one.size // max(1, one.keyframe.size) for one in series)
+
+
+def _page(page: Any, index: int, data: bytes, source: Source, opened: _Opened) -> Image:
     _check_whole(page, len(data))
-    turned = _written({274: page.tags.valueof(274) or 1}, {})
     source = replace(
-        source, format="tiff", icc=bytes(page.tags.valueof(34675) or b""), xmp=bytes(page.tags.valueof(700) or b""),
-        dpi=_dpi(page), exif=_exif(data) if index == 0 and not _is_big(data) else b"",
+        source, icc=bytes(page.tags.valueof(34675) or b""), xmp=bytes(page.tags.valueof(700) or b""), dpi=_dpi(page),
+        warnings=source.warnings + _branches(page, source.name) + _losses(page, index, source.name),
     )  # fmt: skip
-    if page.bitspersample > 8 or (page.dtype is not None and page.dtype.kind == "i"):
-        exif = source.exif if index == 0 and not _is_big(data) else turned
-        return finished(_deep(page, index, data), replace(source, exif=exif))
-    from PIL.TiffImagePlugin import TiffImageFile
+    deep = page.bitspersample > 8 or (page.dtype is not None and page.dtype.kind == "i")
+    if index == 0:
+        try:
+            exif = described(data)
+        except ValueError as error:
+            note = f"{source.name}: its EXIF is damaged ({error}) and was left out."
+            exif, source = b"", replace(source, warnings=(*source.warnings, note))
+        source = replace(source, exif=reset(exif) if exif and is_big(data) and not deep else exif)
+    elif deep:
+        source = replace(source, exif=turned(page.tags.valueof(ORIENTATION) or 1))
+    raster = _deep(page, index, data) if deep else opened.raster(index)
+    spare = [kind for kind in page.extrasamples if kind not in _ALPHA]
+    if spare:
+        note = f"{source.name} has bands that are neither colour nor alpha ({len(spare)}); they were left out."
+        source = replace(source, warnings=(*source.warnings, note))
+        if len(spare) == len(page.extrasamples):
+            raster = Raster(raster.colour, None, raster.mode.rstrip("AX"))
+    return finished(raster, source)
 
-    # Pillow turns a TIFF by itself, and would do so before we do: in the first page it is to find nothing to turn
-    level = data if _is_big(data) else reset(data)
-    picture = opened_by_pillow(TiffImageFile, level, source.name, max_pixels)
-    picture.opened.seek(index)
-    return finished(picture.raster(), source)
+
+def _branches(page: Any, name: str) -> tuple[str, ...]:
+    """What to say of a page with others below it. Raises InputError where it is but the preview of one of them."""
+    places = page.subifds or ()
+    if len(places) > _MOST_PAGES:
+        raise ValueError(f"it has {len(places):,} pages below a page, more than {_MOST_PAGES:,}")
+    below = list(page.pages) if places else []
+    if any(max(other.imagewidth, other.imagelength) > max(page.imagewidth, page.imagelength) for other in below):
+        raise InputError(
+            f"{name} shows a small preview; the picture itself lies below it, as in raw files of cameras.",
+            "Develop it to a plain TIFF or PNG first.",
+        )
+    return (f"{name} holds further pictures below its pages; they were left out.",) if below else ()
+
+
+def _losses(page: Any, index: int, name: str) -> tuple[str, ...]:
+    """What to say of values and tags of a page that have no place in the result."""
+    texts = {tag: str(page.tags.valueof(tag)).encode() for tag in _NAMES if tag in page.tags}
+    unfit = [tag for tag in _UNFIT if tag in page.tags]
+    unfit += [tag for tag, text in texts.items() if text.startswith(IMAGEJ) or (index and not text.startswith(SHAPED))]
+    notes = [f"{name}: of its tags, {', '.join(page.tags[tag].name for tag in unfit)} left out."] if unfit else []
+    if page.dtype == "float64":
+        notes.append(f"{name} has values of 64 bits; they were rounded to 32.")
+    return tuple(notes)
 
 
 def finished(raster: Raster, source: Source) -> Image:
@@ -151,39 +218,17 @@ def _samples(page: Any, index: int, data: bytes, count: int) -> NDArray[Any]:
     return np.array(pixels, dtype=pixels.dtype.newbyteorder("=")).reshape(height, width, count)
 
 
-def _exif(data: bytes) -> bytes:
-    """The descriptive tags of a TIFF file as an EXIF stream; nothing where it has none."""
-    from PIL.Image import Exif
-
-    old = Exif()
-    old.load(data)
-    tags = {tag: old[tag] for tag in DESCRIPTIVE & old.keys() - _NESTED}
-    return _written(tags, {tag: old.get_ifd(tag) for tag in _NESTED & old.keys()})
-
-
-def _is_big(data: bytes) -> bool:
-    """Whether a TIFF file is made for more than 4 GiB, with directories of another layout."""
-    return data[2:4] in (b"+\0", b"\0+")
-
-
-def _written(tags: dict[int, Any], nested: dict[int, dict[int, Any]]) -> bytes:
-    """An EXIF stream of ``tags`` and of the directories ``nested`` below them; nothing where there are none."""
-    from PIL.Image import Exif
-
-    new = Exif()
-    for tag, value in tags.items():
-        if not (isinstance(value, str) and value.startswith(_OTHER_TOOLS)):
-            new[tag] = value
-    for tag, directory in nested.items():
-        new.get_ifd(tag).update(directory)
-    return bare(new.tobytes()) if len(new) or any(nested.values()) else b""
-
-
 def _dpi(page: Any) -> tuple[float, float] | None:
     """Dots per inch across and down, None where the file gives only an aspect."""
-    unit = {2: 1.0, 3: 2.54}.get(int(page.tags.valueof(296) or 2))
-    found = [page.tags.valueof(tag) for tag in (282, 283)]
-    if unit is None or not all(value and value[0] and value[1] for value in found):
+    unit = page.tags.valueof(296)
+    inches = {2: 1.0, 3: 2.54}.get(2 if unit is None else unit)
+    found = [_number(page.tags.valueof(tag)) for tag in (282, 283)]
+    if inches is None or not all(0 < value < math.inf for value in found):
         return None
-    across, down = (value[0] / value[1] * unit for value in found)
-    return across, down
+    return found[0] * inches, found[1] * inches
+
+
+def _number(value: Any) -> float:
+    """A rational number as a fraction, or one of floating point, in a tuple or not; 0 for what is neither."""
+    whole, part, *_ = (*value, 1) if isinstance(value, tuple) else (value, 1)
+    return float(whole / part) if isinstance(whole, (int, float)) and isinstance(part, (int, float)) and part else 0.0

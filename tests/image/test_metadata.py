@@ -170,3 +170,11 @@ def test_a_profile_of_the_wrong_kind_is_not_written() -> None:
     found = decode(photo(), "a")
     gray = found.with_pixels(found.pixels[:1])
     assert decode(encode(gray), "b").source.icc == b"" and decode(encode(found), "b").source.icc == ICC
+
+
+def test_an_orientation_of_any_whole_type_counts() -> None:
+    for order, mark in (("<", b"II"), (">", b"MM")):
+        for kind, letter in ((1, "B"), (3, "H"), (4, "I")):
+            value = struct.pack(order + letter, 6).ljust(4, b"\0")
+            exif = struct.pack(f"{order}2sHIHHHI", mark, 42, 8, 1, 0x0112, kind, 1) + value + bytes(4)
+            assert orientation(exif) == 6 and orientation(reset(exif)) == 1
