@@ -41,10 +41,11 @@ TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")  # chunks of a PNG file
 
 @dataclass(frozen=True)
 class Jpeg:
-    """How a JPEG file was compressed, so that it can be compressed like that again."""
+    """How a JPEG file was compressed, so that it can be compressed like that again, and what else it carries."""
 
     tables: tuple[tuple[int, ...], ...]  # quantisation tables of 64 numbers
     subsampling: int  # of the colour: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0, -1 is any other
+    segments: tuple[tuple[str, bytes], ...] = ()  # further ones, as ("APP13", content)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +156,9 @@ class Image:
             )
         chunks = tuple(chunk for chunk in self.source.chunks if chunk[0] not in TEXTS)
         native = None if self.source.native is None else self.source.native.stripped()
-        return replace(self, source=replace(self.source, exif=b"", xmp=b"", comment=b"", chunks=chunks, native=native))
+        jpeg = None if self.source.jpeg is None else replace(self.source.jpeg, segments=())
+        bare = replace(self.source, exif=b"", xmp=b"", comment=b"", chunks=chunks, jpeg=jpeg, native=native)
+        return replace(self, source=bare)
 
 
 def is_image(path: str | Path) -> bool:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
-CARRIED = (b"sRGB", b"gAMA", b"cHRM", b"cICP", *TEXTS)  # true of the clean image as of the noisy one
+CARRIED = (b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI", *TEXTS)  # true of the clean image as of the noisy one
 
 _COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # samples of a pixel -> gray, gray and alpha, RGB, RGBA (section 11.2.1)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # sec. 8.1
@@ -146,6 +146,17 @@ def xmp(content: bytes) -> bytes:
 def xmp_chunk(packet: bytes) -> tuple[bytes, bytes]:
     """An iTXt chunk that holds an XMP ``packet``."""
     return b"iTXt", XMP_KEYWORD + b"\0\0\0\0\0" + packet
+
+
+def as_8_bits(transparent: bytes, depth: int, colour: int) -> bytes:
+    """The chunk tRNS of a file of ``depth`` bits for samples scaled to 8: Pillow scales the levels of gray and not it.
+
+    Other colours than gray, and 1, 8 and 16 bits, as they are (section 11.3.1.1).
+    """
+    if colour != 0 or depth not in (2, 4):
+        return transparent
+    most = 2**depth - 1
+    return ((int.from_bytes(transparent[:2], "big") & most) * (255 // most)).to_bytes(2, "big")
 
 
 def density(content: bytes) -> tuple[float, float] | None:

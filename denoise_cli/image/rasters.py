@@ -77,22 +77,27 @@ class Picture:
     opened: Any  # the plug-in's own class
     name: str
 
-    def frames(self, max_pixels: int, *, every: bool) -> Iterator[tuple[Picture, Raster, tuple[str, ...]]]:
+    def frames(
+        self, max_pixels: int, *, every: bool, icc: bytes | None = None
+    ) -> Iterator[tuple[Picture, Raster, tuple[str, ...]]]:
         """The frames, decoded one after another and each with the parts of others that show through, or the first only.
 
-        With each come warnings. Raises InputError where they have more than ``max_pixels`` together.
+        With each come warnings; ``icc`` is the colour profile where Pillow was not shown it. Raises InputError where
+        they have more than ``max_pixels`` together.
         """
         count = int(getattr(self.opened, "n_frames", 1))
         if not every:
-            yield self, self.raster(), left_out(self.name, count)
+            yield self, self.raster(icc), left_out(self.name, count)
             return
+        still = int(getattr(self.opened, "default_image", False))  # of a PNG, for programs that show no animation
+        notes = (f"{self.name} has a still picture beside its frames; it was left out.",) if still else ()
         width, height = self.opened.size
         check_size(self.name, width, height, max_pixels, count)
-        for index in range(count):
+        for index in range(still, count):
             self.opened.seek(index)
             width, height = self.opened.size
             check_size(self.name, width, height, max_pixels)  # a frame of a GIF may be larger than those before
-            yield self, self.raster(), ()
+            yield self, self.raster(icc), notes
 
     def raster(self, icc: bytes | None = None) -> Raster:
         """Its pixels, decoded. Pillow raises OSError where they are cut short."""
@@ -113,7 +118,7 @@ class Picture:
         pixels = pixels[:, :, None] if pixels.ndim == 2 else pixels
         alpha = np.ascontiguousarray(pixels[:, :, -1]) if transparent else None
         colour = pixels[:, :, :-1] if transparent else pixels
-        if mode in ("P", "PA") and not profile and (colour == colour[:, :, :1]).all():
+        if (mode in ("P", "PA") or picture.format == "GIF") and not profile and (colour == colour[:, :, :1]).all():
             colour = colour[:, :, :1]
         return Raster(colour, alpha, mode)
 

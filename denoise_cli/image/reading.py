@@ -188,14 +188,15 @@ def _decode_png(data: bytes, name: str, max_pixels: int, every: bool) -> Iterato
 
     # of the chunks only those that make pixels, so that a strange text cannot spoil them
     kinds = _PIXEL_CHUNKS + (_ANIMATION_CHUNKS if every else ())
-    plain = opened_by_pillow(PngImageFile, png.join(chunk for chunk in found if chunk[0] in kinds), name, max_pixels)
-    for picture, raster, _ in plain.frames(max_pixels, every=every):
+    shown = [(kind, png.as_8_bits(content, depth, colour) if kind == b"tRNS" else content) for kind, content in found]
+    plain = opened_by_pillow(PngImageFile, png.join(chunk for chunk in shown if chunk[0] in kinds), name, max_pixels)
+    for picture, raster, notes in plain.frames(max_pixels, every=every, icc=details.icc):
         own = picture.source("png", raster)
         yield Image(
             planes(raster.colour),
             replace(
                 about, mode=raster.mode, alpha=raster.alpha, milliseconds=own.milliseconds, loops=own.loops,
-                warnings=own.warnings if every else left_out(name, frames) + own.warnings,
+                warnings=(notes if every else left_out(name, frames)) + own.warnings,
             ),
         )  # fmt: skip
 
@@ -246,6 +247,10 @@ def _png_details(found: list[tuple[bytes, bytes]]) -> _Details:
     return _Details(icc, camera, packet, dpi, tuple(kept))
 
 
+# how those segments begin that are carried as they are: XMP beyond 64 KiB, and Photoshop's resources, IPTC among them
+_SEGMENTS = {"APP1": b"http://ns.adobe.com/xmp/extension/\0", "APP13": b"Photoshop 3.0\0"}
+
+
 def _decode_jpeg(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
     from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 
@@ -255,7 +260,10 @@ def _decode_jpeg(data: bytes, name: str, max_pixels: int, every: bool) -> Iterat
         raise ValueError(f"it is truncated after {len(data)} bytes")
     info, raster = picture.opened.info, picture.raster()
     tables = tuple(tuple(table) for _, table in sorted(picture.opened.quantization.items()))
-    jpeg = Jpeg(tables, get_sampling(picture.opened)) if raster.mode in ("L", "RGB") else None
+    parts = tuple(
+        part for part in picture.opened.applist if part[0] in _SEGMENTS and part[1].startswith(_SEGMENTS[part[0]])
+    )
+    jpeg = Jpeg(tables, get_sampling(picture.opened), parts) if raster.mode in ("L", "RGB") else None
     source = picture.source("jpeg", raster)
     if "mp" in info:
         note = f"{name} holds further pictures (a second view, a depth or gain map); they were left out."
@@ -287,12 +295,16 @@ def _webp_kinds(data: bytes) -> list[bytes]:
 def _decode_gif(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator[Image]:
     from PIL.GifImagePlugin import GifImageFile
 
+    class Indexed(GifImageFile):
+        """With a plain gray palette left out, as Pillow does, a later frame with one of its own is decoded wrongly."""
+
+        def _is_palette_needed(self, p: bytes) -> bool:
+            return True
+
     if not data.rstrip(b"\0").endswith(b";"):
         raise ValueError(f"it is truncated after {len(data)} bytes")
     note = f"{name}: a GIF holds 256 colours; as PNG or WebP the result keeps all of its own."
-    for frame, raster, warnings in opened_by_pillow(GifImageFile, data, name, max_pixels).frames(
-        max_pixels, every=every
-    ):
+    for frame, raster, warnings in opened_by_pillow(Indexed, data, name, max_pixels).frames(max_pixels, every=every):
         comment = frame.opened.info.get("comment", b"")
         yield Image(
             planes(raster.colour), replace(frame.source("gif", raster), comment=comment, warnings=(*warnings, note))

@@ -67,7 +67,7 @@ def encode_frames(images: Sequence[Image], format: str | None = None) -> bytes:
             return _tiff(images, samples)
         if format == "gif" or len(images) > 1:
             sources = [image.source for image in images]
-            return animation.pack(samples, sources, format, icc=_profile(first), chunks=_png_chunks(first))
+            return animation.pack(samples, sources, format, icc=_profile(first, format), chunks=_png_chunks(first))
         if format == "png":
             return png.pack(samples[0], _png_chunks(first))
         if format == "exr":
@@ -103,7 +103,7 @@ def _check_frames(images: Sequence[Image], format: str) -> None:
 
 def _tiff(images: Sequence[Image], samples: Sequence[NDArray[Any]]) -> bytes:
     pages = [
-        tiff.Page(plane, image.source.exif, _profile(image), image.source.xmp, image.source.dpi)
+        tiff.Page(plane, image.source.exif, _profile(image, "tiff"), image.source.xmp, image.source.dpi)
         for image, plane in zip(images, samples, strict=True)
     ]
     try:
@@ -155,14 +155,15 @@ def _in_bits(samples: NDArray[Any], depth: int) -> NDArray[Any]:
     return shares if depth == 32 else np.rint(np.clip(shares, 0, 1) * np.float32(2**depth - 1))
 
 
-def _profile(image: Image) -> bytes:
-    """The colour profile, unless it is for colours and the image is gray, or the other way round."""
-    return image.source.icc if image.source.icc[16:20] == (b"GRAY" if image.channels == 1 else b"RGB ") else b""
+def _profile(image: Image, format: str) -> bytes:
+    """The colour profile, unless it is for colours and the file will be gray, or the other way round."""
+    gray = image.channels == 1 and format != "webp"  # whose pixels are RGB (RFC 9649, section 3)
+    return image.source.icc if image.source.icc[16:20] == (b"GRAY" if gray else b"RGB ") else b""
 
 
 def _png_chunks(image: Image) -> list[tuple[bytes, bytes]]:
     """What a PNG file of ``image`` holds besides its pixels."""
-    source, icc = image.source, _profile(image)
+    source, icc = image.source, _profile(image, "png")
     extra = [chunk for chunk in source.chunks if not (icc and chunk[0] == b"sRGB")]  # either of them, section 11.3.2.5
     if icc:
         extra.insert(0, png.profile_chunk(icc))
@@ -204,7 +205,7 @@ def _through_pillow(image: Image, samples: NDArray[Any], format: str) -> bytes:
     if format == "bmp":
         picture.save(stream, "BMP", dpi=source.dpi or (0, 0))
         return stream.getvalue()
-    about: dict[str, Any] = {"icc_profile": _profile(image), "xmp": source.xmp}
+    about: dict[str, Any] = {"icc_profile": _profile(image, format), "xmp": source.xmp}
     if format == "webp":
         kept = {
             "exif": source.exif,
@@ -224,4 +225,13 @@ def _through_pillow(image: Image, samples: NDArray[Any], format: str) -> bytes:
     if source.dpi:
         how["dpi"] = tuple(round(value) for value in source.dpi)
     picture.save(stream, "JPEG", comment=source.comment, **about, **how)
-    return stream.getvalue()
+    return _with_segments(stream.getvalue(), source.jpeg.segments if source.jpeg else ())
+
+
+def _with_segments(data: bytes, segments: Sequence[tuple[str, bytes]]) -> bytes:
+    """The JPEG file ``data`` with further ``segments`` behind those of applications that it has (T.81, B.1.1.3)."""
+    at = 2
+    while 0xE0 <= data[at + 1] <= 0xEF:
+        at += 2 + struct.unpack_from(">H", data, at + 2)[0]
+    more = (struct.pack(">BBH", 255, 0xE0 + int(name[3:]), 2 + len(part)) + part for name, part in segments)
+    return data[:at] + b"".join(more) + data[at:]

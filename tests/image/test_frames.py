@@ -134,3 +134,22 @@ def test_a_gif_says_what_it_cannot_hold() -> None:
     assert found.source.warnings == ("a.gif: a GIF holds 256 colours; as PNG or WebP the result keeps all of its own.",)
     again = decode(encode_frames([found]), "b.gif")
     assert again.source.comment == b"made by hand" and (again.pixels == found.pixels).all()
+
+
+def test_a_colour_frame_behind_a_plain_gray_one() -> None:
+    gray = Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (16, 20), dtype=np.uint8))
+    colour = Pillow.fromarray(np.random.default_rng(1).integers(0, 256, (16, 20, 3), dtype=np.uint8)).quantize(16)
+    found = decode_frames(animation("GIF", [gray, colour, gray], optimize=False), "a.gif")
+    assert [frame.channels for frame in found] == [1, 3, 1]
+    for seen, frame in zip(samples(found), (gray, colour, gray), strict=True):
+        assert (seen == np.asarray(frame.convert("RGB"))).all()
+
+
+def test_a_still_picture_beside_an_animation_is_no_frame() -> None:
+    still, *frames = pictures(4)
+    stream = io.BytesIO()
+    still.save(stream, "PNG", save_all=True, append_images=frames, default_image=True, duration=50)
+    found = decode_frames(stream.getvalue(), "a.png")
+    assert [frame.source.milliseconds for frame in found] == [50, 50, 50]
+    assert all((seen == np.asarray(frame)).all() for seen, frame in zip(samples(found), frames, strict=True))
+    assert found[0].source.warnings == ("a.png has a still picture beside its frames; it was left out.",)

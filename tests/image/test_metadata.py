@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image as Pillow
 from PIL import ImageCms, ImageOps
 
-from denoise_cli.image import Image, Source, decode, encode
+from denoise_cli.image import Image, Source, decode, encode, png
 from denoise_cli.image.exif import entries, orientation, reset
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -178,3 +178,41 @@ def test_an_orientation_of_any_whole_type_counts() -> None:
             value = struct.pack(order + letter, 6).ljust(4, b"\0")
             exif = struct.pack(f"{order}2sHIHHHI", mark, 42, 8, 1, 0x0112, kind, 1) + value + bytes(4)
             assert orientation(exif) == 6 and orientation(reset(exif)) == 1
+
+
+def segment(number: int, content: bytes) -> bytes:
+    return struct.pack(">BBH", 255, 0xE0 + number, 2 + len(content)) + content
+
+
+def test_a_jpeg_keeps_what_agencies_write_and_long_xmp() -> None:
+    data = photo(format="JPEG", comment=b"by hand")
+    iptc = segment(13, b"Photoshop 3.0\x008BIM\x04\x04\0\0\0\0\0\x08\x1c\x02\x05\0\x03cat")
+    more = segment(1, b"http://ns.adobe.com/xmp/extension/\0" + bytes(40))
+    other = segment(11, b"JP of another kind")
+    found = decode(data[:2] + iptc + more + other + data[2:], "a.jpg")
+    again = encode(found)
+    assert iptc in again and more in again and other not in again
+    assert Pillow.open(io.BytesIO(again)).info["photoshop"][0x0404].endswith(b"cat")
+    assert decode(again, "b.jpg").source.xmp == found.source.xmp == XMP % 1
+    bare = encode(found.stripped())
+    assert iptc not in bare and more not in bare and b"by hand" not in bare
+
+
+def test_png_keeps_how_bright_its_screen_was() -> None:
+    header, *rest = png.chunks(photo())
+    light = [(b"mDCV", bytes(24)), (b"cLLI", bytes(8))]
+    assert set(light) <= set(png.chunks(encode(decode(png.join([header, *light, *rest]), "a.png"))))
+
+
+def test_a_gray_palette_keeps_its_profile() -> None:
+    stream, picture = io.BytesIO(), Pillow.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8), "L").convert("P")
+    picture.save(stream, "PNG", icc_profile=ICC)
+    found = decode(stream.getvalue(), "a.png")
+    assert found.channels == 3 and decode(encode(found), "b.png").source.icc == ICC
+
+
+def test_a_webp_has_no_profile_for_gray() -> None:
+    gray = ICC[:16] + b"GRAY" + ICC[20:]
+    image = Image(np.full((1, 6, 8), 0.5, np.float32), Source("a", icc=gray))
+    assert "icc_profile" not in Pillow.open(io.BytesIO(encode(image, "webp"))).info
+    assert Pillow.open(io.BytesIO(encode(image, "png"))).info["icc_profile"] == gray

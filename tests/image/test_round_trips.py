@@ -1,6 +1,8 @@
 """What is written and read again is the same image, and other programs read the same from our files."""
 
 import io
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +207,18 @@ def test_transparent_colours_become_alpha() -> None:
     found = decode(pillow_file(gray, "PNG", transparency=9), "gray")
     assert found.source.alpha is not None and found.channels == 1
     assert found.source.alpha.tolist() == [[255, 0], [0, 255]]
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_a_transparent_level_of_few_bits_becomes_alpha(bits: int) -> None:
+    header = struct.pack(">IIBBBBB", 8 // bits, 1, bits, 0, 0, 0, 0)
+    levels = 8 // bits
+    body = zlib.compress(bytes([0, sum((level % 2) << (8 - bits * (level + 1)) for level in range(levels))]))
+    chunks = [(b"IHDR", header), (b"tRNS", b"\0\x01"), (b"IDAT", body), (b"IEND", b"")]
+    found = decode(png.join(chunks), "gray")
+    assert found.source.alpha is not None and found.channels == 1
+    assert found.source.alpha.tolist() == [[255, 0] * (levels // 2)]
+    assert (found.pixels[0, 0, 1::2] == np.float32(1 / (2**bits - 1))).all()
 
 
 def test_a_transparent_level_of_16_bits_becomes_alpha() -> None:
