@@ -1,6 +1,8 @@
 """``denoise run``: denoise files, folders and streams."""
 
 import json
+from dataclasses import replace
+from os.path import abspath
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -180,7 +182,8 @@ def run(
     elif workers is not None or is_url(output or ""):
         raise UsageError("URLs and --workers are for jobs on a cluster.", "Add --cluster ADDRESS, or --cluster local.")
     result_folder = None if output is None or output == STREAM or is_url(output) else Path(output)
-    found = gather(inputs or (), result_folder, listed, None if cluster is None else distributed.listed)
+    pair_folder = None if compare is None else Path(compare)
+    found = gather(inputs or (), result_folder, listed, None if cluster is None else distributed.listed, pair_folder)
     items = found.items if part is None else list(filter(part.holds, found.items))
     if in_place and any(item.path is None for item in items):
         raise UsageError("--in-place replaces files, and stdin is none.", "Leave one of them out.")
@@ -199,7 +202,7 @@ def run(
     if in_place:
         check_in_place(found.items, layout)
     existing = [] if to_stdout or in_place or cluster is not None else check(found.items, layout)
-    comparisons = None if compare is None else Layout.of(found.items, compare, None)
+    comparisons = None if compare is None else replace(Layout.of(found.items, compare, None), sheets=True)
     if comparisons is not None:
         _check_comparisons(found.items, None if to_stdout else layout, comparisons)
     if part is not None:
@@ -274,11 +277,13 @@ def _side_by_side(noisy: "Image", pictures: "Sequence[Image]", marks: "Sequence[
 
 
 def _check_comparisons(items: "Sequence[Item]", layout: "Layout | None", comparisons: "Layout") -> None:
-    """Raise ``OutputError`` where a comparison would be an input, a result, or another comparison."""
+    """Raise ``OutputError`` where a comparison would be an input, a result of any input, or another comparison."""
     from denoise_cli.inference.outputs import check
 
     check(items, comparisons)
+    paths = () if layout is None else (path for item in items for path in layout.paths(item))
+    results = {abspath(path) for path in paths}  # noqa: PTH100  (a Path for each item takes long)
     for item in items:
         path = comparisons.paths(item)[0]
-        if layout is not None and path in layout.paths(item):
+        if abspath(path) in results:  # noqa: PTH100
             raise OutputError(f"{str(path)!r} would be a result and a comparison.", "Give --compare another name.")

@@ -155,7 +155,7 @@ def as_8_bits(transparent: bytes, depth: int, colour: int) -> bytes:
     """
     if colour != 0 or depth not in (2, 4):
         return transparent
-    most = 2**depth - 1
+    most = (1 << depth) - 1
     return ((int.from_bytes(transparent[:2], "big") & most) * (255 // most)).to_bytes(2, "big")
 
 

@@ -99,14 +99,17 @@ class Batch:
                 return None
             ours = frozenset(there)
             if job.comparison is not None and compared:
-                if not self._has_compared(job):
+                if not self._has_compared(job, job.comparison):
                     raise ExistsError(f"{job.comparison} exists already.", AGAIN)
                 ours |= {job.comparison}
         return Loaded(self._frames(data, job), content, ours)
 
-    def _has_compared(self, job: Job) -> bool:
-        """Whether a comparison is of an earlier run with these settings."""
-        return job.journal is not None and all(job.journal.knows(path, self.settings) for path in job.paths)
+    def _has_compared(self, job: Job, comparison: Path) -> bool:
+        """Whether the file at ``comparison`` is one of an earlier run, byte for byte."""
+        if job.journal is None or not comparison.is_file():
+            return False
+        made = digest(comparison.read_bytes())
+        return any(job.journal.compared(path, made) for path in job.paths)
 
     def _was_replaced(self, job: Job, content: str) -> bool:
         """Whether an input of that ``content`` is the result of these settings. Raises ``ExistsError``: of others."""
@@ -128,22 +131,24 @@ class Batch:
     def write(self, result: Result, loaded: Loaded, pictures: Sequence[Sequence[Image]]) -> None:
         """Write the frames of each picture to its path, or of the only one to stdout, and the comparison of the first.
 
-        The comparison comes last, and where there is one of an earlier run, results are noted in the journal by then.
-        Raises ``OutputError``.
+        The comparison comes last; it is noted in the journal with the results. Raises ``OutputError``.
         """
-        if result.job.paths:
-            self._write_files(result, loaded, pictures)
-        else:
-            assert self.to_stdout is not None
-            self.to_stdout(pictures[0])
-        comparison = result.job.comparison
+        comparison, compared = result.job.comparison, b""
         if comparison is not None:
             assert self.compare is not None
             shown = self.compare(loaded.frames[0], [frames[0] for frames in pictures])
-            force = self.force or comparison in loaded.ours
-            self.store.write(comparison, encode(shown, format_of(comparison)), force=force)
+            compared = encode(shown, format_of(comparison))
+        if result.job.paths:
+            self._write_files(result, loaded, pictures, digest(compared) if compared else "")
+        else:
+            assert self.to_stdout is not None
+            self.to_stdout(pictures[0])
+        if comparison is not None:
+            self.store.write(comparison, compared, force=self.force or comparison in loaded.ours)
 
-    def _write_files(self, result: Result, loaded: Loaded, pictures: Sequence[Sequence[Image]]) -> None:
+    def _write_files(
+        self, result: Result, loaded: Loaded, pictures: Sequence[Sequence[Image]], comparison: str
+    ) -> None:
         job = result.job
         files = {
             path: encode_frames(frames, None if self.in_place else format_of(path))
@@ -151,7 +156,7 @@ class Batch:
         }
         if job.journal is not None:
             made = {path: digest(data) for path, data in files.items()}
-            job.journal.add(record(result), self.settings, loaded.content, made)
+            job.journal.add(record(result), self.settings, loaded.content, made, comparison)
         for path, data in files.items():
             if self.in_place:
                 self._replace(job, path, data, loaded.content)

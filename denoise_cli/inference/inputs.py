@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
@@ -79,28 +80,29 @@ def gather(
     output: Path | None = None,
     listed: Sequence[str] = (),
     elsewhere: Elsewhere | None = None,
+    comparisons: Path | None = None,
 ) -> Gathered:
     """The files behind ``words``: files, folders (their whole tree), globs, ``@list.txt``, ``-``; and those ``listed``.
 
     A list holds a path a line, or paths with a zero byte between them; its relative paths keep their folders in the
-    output. In folders and globs, hidden files, what lies in the folder ``output``, and ``NAME-denoised`` beside
-    ``NAME`` are left out. What is behind a URL is told by ``elsewhere``. A file that does not exist is listed all the
-    same, so that it fails by itself and not the others. Raises ``InputError`` where a folder has no images or cannot be
-    listed, a glob has no files or a list cannot be read, and ``UsageError`` where stdin is named twice, or a URL
-    without ``elsewhere``.
+    output. In folders and globs, hidden files, what lies in the folders ``output`` and ``comparisons`` in them, and
+    ``NAME-denoised`` beside ``NAME`` are left out; what is named itself never is. What is behind a URL is told by
+    ``elsewhere``. A file that does not exist is listed all the same, so that it fails by itself and not the others.
+    Raises ``InputError`` where a folder has no images or cannot be listed, a glob has no files or a list cannot be
+    read, and ``UsageError`` where stdin is named twice, or a URL without ``elsewhere``.
     """
-    found: dict[Item, bool] = {}  # whether a folder or a glob held it, and nobody named it
-    for word in words:
-        for item in _expand(word, elsewhere):
-            found[item] = found.get(item, True) and (item.root is not None or _is_pattern(word))
-    found |= dict.fromkeys((item for word in listed for item in _expand(word, elsewhere, in_list=True)), False)
+    found: dict[Item, str | None] = {}  # the folder that was searched for it; None: somebody named it
+    for word, in_list in [*((word, False) for word in words), *((word, True) for word in listed)]:
+        searched = None if in_list or not _is_pattern(word) else _start(word)
+        for item in _expand(word, elsewhere, in_list=in_list):
+            place = searched if item.root is None else item.root
+            found[item] = None if found.get(item, place) is None else place
     if sum(item.path is None for item in found) > 1 or list(words).count(STREAM) > 1:
         raise UsageError("stdin is named twice.", "It holds a single image.")
-    named, inside = set(words), _Inside(output)
+    inside = [_Inside(folder) for folder in (output, comparisons) if folder is not None]
     items, earlier = [], []
-    for item, was_found in found.items():
-        is_named = item.root is None and item.name in named
-        if item.name != STREAM and not is_named and (is_result(item.name) or (was_found and inside.holds(item))):
+    for item, place in found.items():
+        if place is not None and (is_result(item.name) or any(folder.holds(item, place) for folder in inside)):
             earlier.append(item.name)
         else:
             items.append(item)
@@ -141,19 +143,18 @@ def is_result(name: str) -> bool:
 
 
 class _Inside:
-    """Tells which inputs lie in the output folder; asks the disk once a folder."""
+    """Tells which inputs lie in a folder of results; asks the disk once a folder."""
 
-    def __init__(self, output: Path | None) -> None:
-        self._output = os.path.realpath(output) if output is not None else None
+    def __init__(self, results: Path) -> None:
+        self._results = Path(os.path.realpath(results))
         self._known: dict[tuple[str, str], bool] = {}
 
-    def holds(self, item: Item) -> bool:
-        if self._output is None:
-            return False
-        key = (item.root or "", os.path.dirname(item.name))  # noqa: PTH120  (no Path for each of a hundred thousand)
+    def holds(self, item: Item, searched: str) -> bool:
+        """Whether it holds ``item``, and is itself within the folder that was ``searched``."""
+        key = (searched, os.path.dirname(item.name))  # noqa: PTH120  (no Path for each of a hundred thousand)
         if key not in self._known:
-            elsewhere = item.root is None or os.path.realpath(item.root) != self._output
-            self._known[key] = elsewhere and Path(os.path.realpath(key[1])).is_relative_to(self._output)
+            within = Path(os.path.realpath(searched)) in self._results.parents
+            self._known[key] = within and Path(os.path.realpath(key[1])).is_relative_to(self._results)
         return self._known[key]
 
 
@@ -186,6 +187,11 @@ def _expand(word: str, elsewhere: Elsewhere | None, *, in_list: bool = False) ->
 
 def _is_pattern(word: str) -> bool:
     return glob.has_magic(word) and not Path(word).exists()
+
+
+def _start(pattern: str) -> str:
+    """The folder that is searched for a ``pattern``."""
+    return str(Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts)))
 
 
 def _tree(root: str) -> Iterator[Item]:

@@ -27,6 +27,7 @@ class Entry(NamedTuple):
     settings: str
     content: str  # of the input file
     result: str  # of the output file
+    comparison: str = ""  # of the picture before and after, where one was made
 
 
 def digest(data: bytes) -> str:
@@ -91,10 +92,17 @@ class Journal:
             self.refresh()
         return next((entry for entry in reversed(self.find(path)) if entry.result == result), None)
 
-    def add(self, record: dict[str, Any], settings: str, content: str, results: dict[Path, str]) -> None:
+    def compared(self, path: Path, comparison: str) -> bool:
+        """Whether a picture of the result ``path`` before and after was made that has the digest ``comparison``."""
+        return any(entry.comparison == comparison for entry in self.find(path))
+
+    def add(
+        self, record: dict[str, Any], settings: str, content: str, results: dict[Path, str], comparison: str = ""
+    ) -> None:
         """Append ``record`` with what its ``results`` (path: digest) are made from. Raises ``OutputError``."""
         keys = {self._key(path): result for path, result in results.items()}
-        self._append(record | {"settings": settings, "content": content, "results": keys})
+        made = {"settings": settings, "content": content, "results": keys}
+        self._append(record | made | ({"comparison": comparison} if comparison else {}))
 
     def add_failure(self, record: dict[str, Any]) -> None:
         """Append a ``record`` of an image that failed. Raises ``OutputError``."""
@@ -121,7 +129,9 @@ class Journal:
         try:
             record = json.loads(line)
             entries = {
-                str(key): Entry(str(record["settings"]), str(record["content"]), str(result))
+                str(key): Entry(
+                    str(record["settings"]), str(record["content"]), str(result), str(record.get("comparison", ""))
+                )
                 for key, result in record["results"].items()
             }
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -24,6 +24,7 @@ class Layout:
     single: Path | None = None  # the one file
     format: str | None = None  # gives the suffix; None: the input's, or .png where that is none of an image
     marks: tuple[str, ...] = ("",)  # put into the names, a result for each
+    sheets: bool = False  # of images before and after, which a format for one kind of image does not hold
     in_place: bool = False  # each result replaces its input; a link stays, and what it leads to is replaced
 
     @classmethod
@@ -46,7 +47,10 @@ class Layout:
         if self.single is not None:
             place = self.single
         elif folder is not None:
-            place = _with_suffix(folder / item.relative, self.format)
+            place = folder / item.relative
+            place = _with_suffix(
+                place, "png" if self.sheets and SUFFIXES.get(place.suffix.lower()) == "dicom" else self.format
+            )
         else:
             place = _with_suffix(_beside(item), self.format)
         return tuple(place.with_stem(f"{place.stem}-{mark}") if mark else place for mark in self.marks)

@@ -126,6 +126,36 @@ def test_before_and_after(capsys: Caught) -> None:
     assert "3 images do not fit into the one file 'x.png'" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("here")
+def test_comparisons_are_told_from_the_files_of_others(capsys: Caught) -> None:
+    command = ["run", "photos", "-m", "median", "-o", "out", "--compare"]
+    assert main([*command, "pairs"]) == 0
+    shutil.copytree("pairs", "mine")
+    shutil.copy("a.png", "mine/b.png")
+    shutil.copy("a.png", "photos/b.png")
+    assert main([*command, "mine"]) == 7
+    assert "mine/b.png exists already" in capsys.readouterr().err and (take("mine/b.png") == take("a.png")).all()
+    assert main([*command, "pairs"]) == 0
+    assert (take("pairs/b.png")[8:32, 8:40, 0] == take("a.png")).all()
+
+
+@pytest.mark.usefixtures("here")
+def test_comparisons_never_replace_results_of_other_images(capsys: Caught) -> None:
+    Path("photos/sub").mkdir()
+    shutil.copy("a.png", "photos/sub/b.png")
+    for place in ("out", "other/../out"):
+        assert main(["run", "photos", "-m", "median", "-o", "out/sub", "--compare", place, "--force"]) == 4
+        assert "would be a result and a comparison" in capsys.readouterr().err and not Path("out").exists()
+
+
+@pytest.mark.usefixtures("here")
+def test_comparisons_among_the_inputs_are_no_inputs(capsys: Caught) -> None:
+    command = ["run", "photos", "-m", "median", "-o", "out", "--compare", "photos/pairs"]
+    assert main(command) == 0 and main(command) == 0
+    assert "2 results of earlier runs are left out" in capsys.readouterr().err
+    assert sorted(path.name for path in Path("photos/pairs").iterdir()) == ["b.png", "c.png"]
+
+
 @pytest.mark.usefixtures("here", "shelved")
 def test_frames_have_looks_in_common(capsys: Caught) -> None:
     frames = [Pillow.open("a.png"), Pillow.open("photos/b.png")]

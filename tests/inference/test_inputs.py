@@ -59,6 +59,25 @@ def test_results_of_earlier_runs(here: Path) -> None:
         gather(["photos/b-*"])
 
 
+def test_what_is_named_itself_is_never_left_out(here: Path) -> None:
+    for name in ("photos/b-denoised.jpg", "photos/pairs/b.JPG"):
+        (here / name).parent.mkdir(exist_ok=True)
+        (here / name).touch()
+    (here / "list").write_text("photos/b-denoised.jpg\n")
+    for found in (
+        gather(["./photos/b-denoised.jpg"]),
+        gather(["@list"]),
+        gather([], listed=["photos/b-denoised.jpg"]),
+        gather(["photos", "./photos/b-denoised.jpg"]),
+    ):
+        assert "photos/b-denoised.jpg" in [item.name for item in found.items]
+    for word in ("photos/sub", "photos/sub/*.tif"):
+        assert [item.name for item in gather([word], Path("photos")).items] == ["photos/sub/c.tif"]
+    listed = gather([], listed=["photos"], comparisons=Path("photos/pairs"))
+    assert [item.name for item in listed.items] == ["photos/b.JPG", "photos/sub/c.tif"]
+    assert sorted(listed.earlier) == ["photos/b-denoised.jpg", "photos/pairs/b.JPG"]
+
+
 def test_lists_keep_their_folders_and_may_hold_any_name(here: Path) -> None:
     strange = "photos/new\nline.png"
     (here / strange).touch()

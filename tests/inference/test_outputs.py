@@ -1,5 +1,6 @@
 """Where results go."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,12 @@ def test_a_folder_beside_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     layout = Layout.of([DEEP], None, None)
     assert layout.paths(DEEP) == (tmp_path / "photos-denoised/sub/b.jpeg",)
     assert layout.folder(DEEP) == tmp_path / "photos-denoised" and layout.folder(FILE) is None
+
+
+def test_sheets_of_dicom_images_are_png() -> None:
+    scan = Item("x/a.dcm", "a.dcm", "x")
+    sheets = replace(Layout.of([scan, FILE], "pairs", None), sheets=True)
+    assert sheets.paths(scan) == (Path("pairs/a.png"),) and sheets.paths(DEEP) == (Path("pairs/sub/b.jpeg"),)
 
 
 def test_marks() -> None:
