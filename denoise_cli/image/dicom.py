@@ -54,6 +54,8 @@ def decode_dicom(data: bytes, name: str, max_pixels: int, every: bool) -> Iterat
     kind = str(found.PhotometricInterpretation)
     if not kind.startswith("MONOCHROME") or int(found.SamplesPerPixel) != 1:
         raise InputError(f"{name} is a DICOM image in {kind}.", "Gray ones can be read; convert it to PNG or TIFF.")
+    if int(found.BitsAllocated) not in (8, 16):
+        raise ValueError(f"its values take {found.BitsAllocated} bits, not 8 or 16")
     values = _values(found, name).reshape(count, height, width)
     signed, stored = bool(found.PixelRepresentation), int(found.BitsStored)
     if values.dtype.itemsize == 1 and not signed:

@@ -72,6 +72,16 @@ class Source:
     native: Any = None  # what only files of its own format hold: see ``exr`` and ``dicom``
     warnings: tuple[str, ...] = ()  # what reading had to change or leave out, in sentences
 
+    def dots(self, inches: float, most: int) -> tuple[int, int] | None:
+        """How many dots lie on so many ``inches`` across and down; None where that is no number from 1 to ``most``.
+
+        A format that counts them so is better told nothing than the nearest number that it holds.
+        """
+        if self.dpi is None:
+            return None
+        across, down = (round(value * inches) for value in self.dpi)
+        return (across, down) if min(across, down) >= 1 and max(across, down) <= most else None
+
 
 class Box(NamedTuple):
     """A rectangle of an image, in pixels from its upper left corner."""

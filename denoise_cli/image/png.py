@@ -165,7 +165,6 @@ def density(content: bytes) -> tuple[float, float] | None:
     return (across * 0.0254, down * 0.0254) if unit == 1 else None
 
 
-def density_chunk(dpi: tuple[float, float]) -> tuple[bytes, bytes]:
-    """A pHYs chunk for ``dpi``, dots per inch."""
-    across, down = (min(max(round(value / 0.0254), 1), 2**31 - 1) for value in dpi)
-    return b"pHYs", struct.pack(">IIB", across, down, 1)
+def density_chunk(dots: tuple[int, int]) -> tuple[bytes, bytes]:
+    """A pHYs chunk for so many ``dots`` on a metre across and down."""
+    return b"pHYs", struct.pack(">IIB", *dots, 1)

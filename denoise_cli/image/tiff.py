@@ -19,7 +19,8 @@ from denoise_cli.image.exif import DESCRIPTIVE, entries
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-LARGEST = 2**32 - 1  # offsets have 32 bits
+_WORD = 2**32 - 1  # the largest number of 32 bits
+LARGEST = _WORD  # offsets have as many
 _BYTE, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 1, 3, 4, 5, 7
 _CODE = {_BYTE: "B", _SHORT: "H", _LONG: "I", _RATIONAL: "I", _UNDEFINED: "B"}
 _STRIP = 1 << 20  # bytes of a strip before it is compressed
@@ -82,7 +83,7 @@ def _add(stream: bytearray, order: Literal["<", ">"], page: Page, tags: dict[int
     if count in (2, 4):
         put(338, _SHORT, [2])  # alpha that the colours were not multiplied with
     put(339, _SHORT, [3 if samples.dtype.kind == "f" else 1] * count)
-    if page.dpi:
+    if page.dpi and all(1 / _WORD <= value <= _WORD for value in page.dpi):
         for tag, value in zip((282, 283), page.dpi, strict=True):
             put(tag, _RATIONAL, _fraction(value))
         put(296, _SHORT, [2])  # inches
@@ -140,9 +141,11 @@ def _append(stream: bytearray, content: bytes) -> int:
 
 
 def _fraction(value: float) -> list[int]:
-    """``value`` as the nearest fraction of two 32-bit numbers."""
-    nearest = Fraction(min(max(value, 0.0), 1e6)).limit_denominator(1000)
-    return [nearest.numerator, nearest.denominator]
+    """``value``, from 1 / (2**32 - 1) to its inverse, as a near fraction of two 32-bit numbers."""
+    if value < 1:
+        return _fraction(1 / value)[::-1]
+    nearest = Fraction(value).limit_denominator(max(1, min(1000, int(_WORD / value))))
+    return [min(nearest.numerator, _WORD), nearest.denominator]
 
 
 def _strips(samples: NDArray[Any], order: Literal["<", ">"]) -> tuple[int, list[bytes]]:

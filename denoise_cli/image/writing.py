@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from denoise_cli.errors import OutputError, UsageError, did_you_mean
+from denoise_cli.errors import DenoiseError, OutputError, UsageError, did_you_mean
 from denoise_cli.files import write_atomically
 from denoise_cli.image import animation, dicom, exif, exr, png, tiff
 from denoise_cli.image.picture import FORMATS, Image, format_of
@@ -20,6 +20,7 @@ _TYPES = {8: "uint8", 16: "uint16", 32: "float32"}  # of samples by their bits
 _DEEPEST = {"png": 16, "tiff": 32, "ppm": 16, "exr": 32}  # bits of a sample; 8 in other formats
 _LOSSY = {"quality": 95, "subsampling": 0}  # where the source does not say how
 
+_METRE = 1 / 0.0254  # inches
 _BAND = 1 << 20  # pixels that are rounded at once
 
 
@@ -55,6 +56,26 @@ def encode_frames(images: Sequence[Image], format: str | None = None) -> bytes:
     wrong = sum(int(samples.size - np.isfinite(samples).sum()) for samples in broken)
     if wrong:
         raise OutputError(f"{first.source.name}: {wrong} pixels to be written are not finite.", "Try another model.")
+    try:
+        return _encoded(images, format)
+    except DenoiseError:
+        raise
+    except MemoryError as error:
+        raise OutputError(
+            f"{first.source.name} does not fit into memory as {format.upper()}.",
+            "Free some memory, or write less of it.",
+        ) from error
+    except Exception as error:  # whatever an encoder finds wrong with what a stranger's file told
+        size, reason = f"{first.width} x {first.height}", str(error).rstrip(".") or type(error).__name__
+        raise OutputError(
+            f"{first.source.name} ({size}) does not fit into a {format.upper()} file: {reason}.",
+            "PNG and TIFF hold any size; choose one of them with -o or --format.",
+        ) from error
+
+
+def _encoded(images: Sequence[Image], format: str) -> bytes:
+    """See ``encode_frames``; whatever error an encoder has."""
+    first = images[0]
     if format == "dicom":
         return dicom.encode_dicom(images)
     if len(images) > 1:
@@ -62,26 +83,20 @@ def encode_frames(images: Sequence[Image], format: str | None = None) -> bytes:
     deepest = 8 if len(images) > 1 and format == "png" else _DEEPEST.get(format, 8)
     depths = [32 if format == "exr" else min(image.source.depth, deepest) for image in images]
     samples = [to_samples(image, depth, _alpha(image, format)) for image, depth in zip(images, depths, strict=True)]
-    try:
-        if format == "tiff":
-            return _tiff(images, samples)
-        if format == "gif" or len(images) > 1:
-            sources = [image.source for image in images]
-            return animation.pack(samples, sources, format, icc=_profile(first, format), chunks=_png_chunks(first))
-        if format == "png":
-            return png.pack(samples[0], _png_chunks(first))
-        if format == "exr":
-            return exr.encode_exr(first, samples[0])
-        if format == "ppm":
-            return _ppm(samples[0])
-        if format == "bmp" and samples[0].shape[2] in (2, 4):
-            return _bmp_with_alpha(first, samples[0])
-        return _through_pillow(first, samples[0], format)
-    except (ValueError, OSError) as error:
-        raise OutputError(
-            f"{first.source.name} ({first.width} x {first.height}) does not fit into a {format.upper()} file: {error}.",
-            "PNG and TIFF hold any size; choose one of them with -o or --format.",
-        ) from error
+    if format == "tiff":
+        return _tiff(images, samples)
+    if format == "gif" or len(images) > 1:
+        sources = [image.source for image in images]
+        return animation.pack(samples, sources, format, icc=_profile(first, format), chunks=_png_chunks(first))
+    if format == "png":
+        return png.pack(samples[0], _png_chunks(first))
+    if format == "exr":
+        return exr.encode_exr(first, samples[0])
+    if format == "ppm":
+        return _ppm(samples[0])
+    if format == "bmp" and samples[0].shape[2] in (2, 4):
+        return _bmp_with_alpha(first, samples[0])
+    return _through_pillow(first, samples[0], format)
 
 
 def _check_frames(images: Sequence[Image], format: str) -> None:
@@ -167,8 +182,9 @@ def _png_chunks(image: Image) -> list[tuple[bytes, bytes]]:
     extra = [chunk for chunk in source.chunks if not (icc and chunk[0] == b"sRGB")]  # either of them, section 11.3.2.5
     if icc:
         extra.insert(0, png.profile_chunk(icc))
-    if source.dpi:
-        extra.append(png.density_chunk(source.dpi))
+    dots = source.dots(_METRE, 2**31 - 1)
+    if dots is not None:
+        extra.append(png.density_chunk(dots))
     if source.exif:
         extra.append((b"eXIf", source.exif))
     if source.xmp:
@@ -190,7 +206,7 @@ def _bmp_with_alpha(image: Image, samples: NDArray[Any]) -> bytes:
 
     height, width, count = samples.shape
     pixels = np.ascontiguousarray(samples[::-1, :, [2, 1, 0, 3] if count == 4 else [0, 0, 0, 1]])  # BGRA, bottom up
-    across, down = (round(value / 0.0254) for value in image.source.dpi or (0, 0))
+    across, down = image.source.dots(_METRE, 2**31 - 1) or (0, 0)
     sizes = struct.pack("<IiiHHIIiiII", 108, width, height, 1, 32, 3, pixels.size, across, down, 0, 0)
     masks = struct.pack("<IIII4s", 0xFF0000, 0xFF00, 0xFF, 0xFF000000, b"BGRs")
     header = (sizes + masks).ljust(108, b"\0")
@@ -203,7 +219,7 @@ def _through_pillow(image: Image, samples: NDArray[Any], format: str) -> bytes:
     source, stream = image.source, BytesIO()
     picture = pillow.fromarray(samples[:, :, 0] if samples.shape[2] == 1 else samples)
     if format == "bmp":
-        picture.save(stream, "BMP", dpi=source.dpi or (0, 0))
+        picture.save(stream, "BMP", dpi=source.dpi if source.dots(_METRE, 2**31 - 1) else (0, 0))
         return stream.getvalue()
     about: dict[str, Any] = {"icc_profile": _profile(image, format), "xmp": source.xmp}
     if format == "webp":
@@ -222,8 +238,9 @@ def _through_pillow(image: Image, samples: NDArray[Any], format: str) -> bytes:
             how["subsampling"] = source.jpeg.subsampling
     if source.exif:
         how["exif"] = exif.prefixed(source.exif)
-    if source.dpi:
-        how["dpi"] = tuple(round(value) for value in source.dpi)
+    dots = source.dots(1, 65535)
+    if dots is not None:
+        how["dpi"] = dots
     picture.save(stream, "JPEG", comment=source.comment, **about, **how)
     return _with_segments(stream.getvalue(), source.jpeg.segments if source.jpeg else ())
 

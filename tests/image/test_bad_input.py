@@ -16,7 +16,19 @@ import tifffile
 from PIL import Image as Pillow
 
 from denoise_cli.errors import DenoiseError, InputError, OutputError, UsageError
-from denoise_cli.image import CORE, Image, Source, decode, encode, is_image, load_opencv, png, read, write
+from denoise_cli.image import (
+    CORE,
+    Image,
+    Source,
+    decode,
+    encode,
+    encode_frames,
+    is_image,
+    load_opencv,
+    png,
+    read,
+    write,
+)
 
 
 def made(format: str, depth: int = 8, channels: int = 3) -> bytes:
@@ -226,6 +238,32 @@ def test_an_image_too_large_for_its_format(format: str) -> None:
     with pytest.raises(OutputError, match="1 x 70000") as caught:
         encode(Image(np.zeros((1, 70000, 1), np.float32), Source("a")), format)
     assert "PNG" in caught.value.hint
+
+
+@pytest.mark.parametrize("about", [{"loops": 100_000}, {"milliseconds": 700_000.0}])
+def test_what_an_animation_cannot_say_is_an_error_of_one_image(about: dict[str, Any]) -> None:
+    frames = [Image(np.full((1, 4, 4), value, np.float32), Source("a.png", **about)) for value in (0, 1)]
+    with pytest.raises(OutputError, match=r"a.png \(4 x 4\) does not fit into a GIF file"):
+        encode_frames(frames, "gif")
+
+
+def test_a_gif_that_would_be_too_wide() -> None:
+    with pytest.raises(OutputError, match=r"70000 x 1\) does not fit into a GIF file"):
+        encode(Image(np.zeros((1, 1, 70000), np.float32), Source("a.png")), "gif")
+
+
+@pytest.mark.parametrize("format", ["png", "bmp", "jpeg", "tiff"])
+@pytest.mark.parametrize("alpha", [False, True])
+@pytest.mark.parametrize("dpi", [1e-4, 100_000.0, 5.08e6, 4e9, 1e11])
+def test_a_resolution_is_written_as_it_is_or_not_at_all(dpi: float, alpha: bool, format: str) -> None:
+    opaque = np.full((4, 4), 255, np.uint8) if alpha else None
+    image = Image(np.zeros((3, 4, 4), np.float32), Source("a", dpi=(dpi, dpi), alpha=opaque))
+    after = decode(encode(image, format), "b").source.dpi
+    held = {"png": (1, 5e7), "bmp": (1, 5e7), "jpeg": (1, 65535), "tiff": (1e-5, 2**32)}[format]
+    if held[0] <= dpi <= held[1]:
+        assert after == pytest.approx((dpi, dpi), rel=1e-3)
+    else:
+        assert after is None
 
 
 def test_pixels_that_are_not_finite_are_not_written() -> None:

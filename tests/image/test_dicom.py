@@ -115,6 +115,7 @@ def test_compressed_without_loss() -> None:
     [
         (filed(scanned(), PhotometricInterpretation="YBR_FULL"), "a DICOM image in YBR_FULL"),
         (filed(scanned(), Rows=60000, Columns=60000), "more than the limit"),
+        (filed(scanned(8), 8, BitsAllocated=1, BitsStored=1, HighBit=0), "its values take 1 bits, not 8 or 16"),
         (filed(scanned(), Rows=50), "cannot be decoded as DICOM"),
         (filed(scanned())[:200], "cannot be decoded as DICOM"),
         (bytes(128) + b"DICM" + DEFLATED.encode(), "deflated as a whole"),
