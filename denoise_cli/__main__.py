@@ -14,6 +14,7 @@ def entry() -> None:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as in the background
         signal.signal(signal.SIGINT, _leave)
     signal.signal(signal.SIGTERM, _leave)
+    _open_streams()
     os.environ.setdefault(*_LARGE_PAGES)
     try:
         from denoise_cli.cli import app
@@ -25,6 +26,13 @@ def entry() -> None:
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # it is done: Python only tidies up, and would show a traceback
+
+
+def _open_streams() -> None:
+    """Let standard streams that were closed be empty ones; an image would be opened in their place otherwise."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):  # the lowest number is taken first
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode))  # noqa: PTH123, SIM115  (it stays open; a device is no path)
 
 
 def _leave(number: int, frame: object) -> None:

@@ -172,9 +172,10 @@ def run(
     if sigma is not None and sigma_map is not None:
         raise UsageError("--sigma and --sigma-map both name the noise level.", "Leave one of them out.")
     part = Shard.parse(shard) if shard is not None else None
-    if files_from == STREAM and STREAM in (inputs or ()):
+    piped, named = files_from == STREAM, inputs or []
+    listed = [] if files_from is None or (piped and STREAM in named) else streams.read_names(files_from)
+    if piped and STREAM in (*named, *listed):
         raise UsageError("stdin is named twice.", "It holds an image or a list of images, not both.")
-    listed = streams.read_names(files_from) if files_from is not None else ()
     if not inputs and not listed:
         raise UsageError("No image is named.", "Name files or folders, or a list of them with --files-from.")
     if cluster is not None:
@@ -185,13 +186,13 @@ def run(
     pair_folder = None if compare is None else Path(compare)
     found = gather(inputs or (), result_folder, listed, None if cluster is None else distributed.listed, pair_folder)
     items = found.items if part is None else list(filter(part.holds, found.items))
-    if in_place and any(item.path is None for item in items):
+    if in_place and any(item.path is None for item in found.items):
         raise UsageError("--in-place replaces files, and stdin is none.", "Leave one of them out.")
     looks = Looks((1.0,) if strength is None else knobs.parse_strengths(strength), save_residual)
     marks = looks.marks(counts)
     if box is not None and output is None:
         marks = ["-".join(filter(None, ("crop", mark))) for mark in marks]
-    to_stdout = streams.goes_to_stdout(items, output, len(marks), as_json)
+    to_stdout = streams.goes_to_stdout(found.items, output, len(marks), as_json)
     if to_stdout and part is not None:
         raise UsageError("--shard parts a job of many images, stdout takes one.", "Give a folder with -o.")
     place = None if to_stdout else output if cluster is None else "."

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -36,6 +38,38 @@ def test_a_pipe(here: Path) -> None:
 def test_stdin_that_is_no_image(here: Path, data: bytes, said: bytes) -> None:
     done = subprocess.run([*PROCESS, "run", "-", "-o", "-", "-m", "median"], input=data, capture_output=True)
     assert (done.returncode, done.stdout) == (3, b"") and said in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a shell of Unix")
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("run a.png -o b.png -m median <&-", 0),
+        ("run a.png -o b.png -m median >&-", 0),
+        ("run a.png -o b.png -m median <&- >&- 2>&-", 0),
+        ("models >&-", 0),
+        ("run - -o b.png -m median <&-", 3),
+        ("run --files-from - -m median <&-", 3),
+    ],
+)
+def test_closed_streams_are_empty_ones(here: Path, words: str, code: int) -> None:
+    done = subprocess.run(f"{shlex.join(PROCESS)} {words}", shell=True, stderr=subprocess.PIPE)
+    assert done.returncode == code and b"Traceback" not in done.stderr
+    assert (here / "b.png").exists() == ("a.png" in words)
+
+
+def test_shards_and_lists_that_hold_stdin(here: Path) -> None:
+    noisy = (here / "a.png").read_bytes()
+    for more, data, said in (
+        (["-", "--shard", "1/2"], noisy, b"stdout takes one"),
+        (["-", "--shard", "2/2"], noisy, b"stdout takes one"),
+        (["--files-from", "-", "-o", "out"], b"a.png\n-\n", b"stdin is named twice"),
+    ):
+        done = subprocess.run([*PROCESS, "run", *more, "-m", "median"], input=data, capture_output=True)
+        assert done.returncode == 2 and said in done.stderr
+    (here / "list").write_text("photos/b.png\n")
+    done = subprocess.run([*PROCESS, "run", "-", "--files-from", "list", "-o", "out", "-m", "median"], input=noisy)
+    assert done.returncode == 0 and (here / "out/stdin.png").exists() and (here / "out/photos/b.png").exists()
 
 
 def test_a_closed_pipe_ends_quietly(here: Path) -> None:
