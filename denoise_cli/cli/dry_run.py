@@ -45,7 +45,7 @@ def _planned(job: "Job", bench: "Workbench", read: "Read") -> tuple[dict[str, An
     record = {
         "model": choice.name, "width": plan.width, "height": plan.height, "frames": frames, "tiles": plan.count,
         "tile": plan.tiling.side, "strip": plan.tiling.strip, "margin": plan.tiling.margin, "rows": plan.rows,
-        "memory": plan.memory, "seconds": round(plan.seconds, 3),
+        "memory": plan.memory, "seconds": None if plan.seconds is None else round(plan.seconds, 3),
     }  # fmt: skip
     pages = f", {frames} frames, each" if frames > 1 else ""
     where = ", ".join(map(str, job.paths)) or "stdout"
@@ -58,4 +58,4 @@ def _words(plan: "Plan") -> str:
     told = ["one piece, no margin" if plan.count == 1 else f"{plan.count} {kind} and {tiling.margin} of margin"]
     told += [] if plan.rows is None else [f"{plan.rows} rows at a time"]
     told += [] if plan.memory is None else [f"about {plan.memory / 1e9:.2f} GB"]
-    return ", ".join([*told, f"about {plan.seconds:.1f} s"])
+    return ", ".join([*told, "a fit" if plan.seconds is None else f"about {plan.seconds:.1f} s"])

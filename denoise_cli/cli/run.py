@@ -265,7 +265,7 @@ def run(
             bar.advance()
     if part is not None:
         done = count_done(jobs(found.items, layout, journals), key)
-        screen.say(f"all shards: {done} of {len(found.items)} images are done")
+        screen.say(f"all shards: {done} of {len(found.items)} images have results")
     tally.conclude()
 
 

@@ -27,7 +27,10 @@ def jobs(items: Iterable[Item], layout: Layout, journals: Journals, comparisons:
 
 
 def count_done(jobs: Iterable[Job], settings: str) -> int:
-    """How many of ``jobs`` have all their results, made with these ``settings`` by whichever process."""
+    """How many of ``jobs`` have all their results, made with these ``settings`` by whichever process.
+
+    Neither inputs nor results are read: of inputs that changed since, the results are those of before.
+    """
     seen = list(jobs)
     for journal in {job.journal for job in seen if job.journal is not None}:
         journal.refresh()

@@ -131,14 +131,14 @@ def test_shards_do_the_job_together(capsys: Caught) -> None:
         put(Path(f"photos/{seed}.png"), seed)
     assert main([*RUN, "--shard", "2/3"]) == 0
     done = len(contents(Path("out")))
-    assert 0 < done < 23 and f"all shards: {done} of 23 images are done" in capsys.readouterr().err
+    assert 0 < done < 23 and f"all shards: {done} of 23 images have results" in capsys.readouterr().err
     assert main([*RUN, "--shard", "1/3"]) == 0 and main([*RUN, "--shard", "3/3"]) == 0
-    assert "all shards: 23 of 23 images are done" in capsys.readouterr().err
+    assert "all shards: 23 of 23 images have results" in capsys.readouterr().err
     assert len(contents(Path("out"))) == 23 and len(journal()) == 23
     assert main([*RUN, "--shard", "4/3"]) == 2
     files = ["run", "photos/a.png", "photos/b.png", "-m", "median", "--shard", "1/1"]
     assert main(files) == 0
-    assert "all shards: 2 of 2 images are done" in capsys.readouterr().err
+    assert "all shards: 2 of 2 images have results" in capsys.readouterr().err
     for shard in ("1/2", "2/2"):
         assert main(["run", "photos/a.png", "-o", "-", "-m", "median", "--shard", shard]) == 2
     assert "stdout takes one" in capsys.readouterr().err

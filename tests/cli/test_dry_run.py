@@ -47,6 +47,13 @@ def test_tiles_that_were_asked_for(here: Path, capsys: pytest.CaptureFixture[str
     assert "median: 12 tiles of 16 pixels and 1 of margin, " in capsys.readouterr().out
 
 
+def test_a_fit_is_told_and_not_timed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "a.png", "--dry-run", "-m", "dip"]) == 0
+    assert ", a fit -> a-denoised.png" in capsys.readouterr().out
+    assert main(["run", "a.png", "--dry-run", "-m", "median", "--crop", "50,0,20,20"]) == 3
+    assert "The crop 50,0,20,20 is not within a.png" in capsys.readouterr().out
+
+
 def test_too_little_memory_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "a.png", "-m", "dt.gaussian", "--max-mem", "1M"]) == 6
     assert "Allow more with --max-mem" in capsys.readouterr().err

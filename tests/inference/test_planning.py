@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from denoise_cli import methods
-from denoise_cli.errors import DeviceError
+from denoise_cli.errors import DeviceError, InputError
 from denoise_cli.image import Box, Image, Source
-from denoise_cli.inference import tiles
+from denoise_cli.inference import planning, tiles
 from denoise_cli.inference.planning import plan_of
 from denoise_cli.inference.run import Asked, Engine, answer
 
@@ -32,7 +32,7 @@ def image(height: int = 90, width: int = 300) -> Image:
 def test_what_can_be_walked_is_one_piece() -> None:
     plan = plan_of(engine(), image())
     assert (plan.height, plan.width, plan.tiling.side, plan.count) == (90, 300, None, 1)
-    assert plan.rows == 90 and plan.memory is not None and plan.memory > 4 * 3 * 90 * 300 and plan.seconds > 0
+    assert plan.rows == 90 and plan.memory is not None and plan.memory > 4 * 3 * 90 * 300 and plan.seconds
 
 
 def test_tiles_and_parts_are_counted() -> None:
@@ -41,6 +41,18 @@ def test_tiles_and_parts_are_counted() -> None:
     part = plan_of(replace(engine(), asked=Asked(box=Box(10, 10, 20, 30))), image())
     assert (part.height, part.width) == (30 + 8, 20 + 8)
     assert plan_of(engine("nlm"), image()).rows is None
+
+
+def test_what_reaches_everywhere_is_planned_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    fitted = engine("dip")
+    monkeypatch.delattr(planning, "_seconds")  # a fit is not tried
+    plan = plan_of(replace(fitted, asked=Asked(box=Box(10, 10, 20, 30))), image())
+    assert (plan.height, plan.width, plan.count, plan.seconds) == (90, 300, 1, None)
+
+
+def test_a_part_outside_of_the_image_has_no_plan() -> None:
+    with pytest.raises(InputError, match=r"is not within x\.png"):
+        plan_of(replace(engine(), asked=Asked(box=Box(290, 0, 20, 30))), image())
 
 
 def test_less_memory_makes_smaller_tiles() -> None:
