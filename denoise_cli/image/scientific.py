@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from io import BytesIO
@@ -53,14 +54,15 @@ def decode_tiff(data: bytes, name: str, max_pixels: int, every: bool) -> Iterato
 
 
 class _Opened:
-    """The 8-bit pages of a file through Pillow, which finds each from the one before: opened once, not for each."""
+    """A file for libraries that find each page from the one before: opened once and not for each page."""
 
     def __init__(self, data: bytes, name: str, max_pixels: int) -> None:
         self._data, self._name, self._max_pixels = data, name, max_pixels
         self._picture: Picture | None = None
+        self._led: bytearray | None = None  # the file, beginning with another page
 
     def raster(self, index: int) -> Raster:
-        """The pixels of the page ``index``, upright but for those of the first of a file that is not big."""
+        """The 8-bit pixels of the page ``index``, upright but for those of the first of a file that is not big."""
         from PIL.TiffImagePlugin import TiffImageFile
 
         if self._picture is None:
@@ -69,6 +71,18 @@ class _Opened:
             self._picture = opened_by_pillow(TiffImageFile, level, self._name, self._max_pixels)
         self._picture.opened.seek(index)
         return self._picture.raster()
+
+    def samples(self, page: Any) -> NDArray[Any] | None:
+        """The samples of ``page`` through OpenCV, which reads the first page without a look at others."""
+        cv2 = load_opencv()
+        import numpy as np
+
+        if self._led is None:
+            self._led = bytearray(self._data)
+        place, layout = (8, "Q") if is_big(self._data) else (4, "I")
+        struct.pack_into(f"{'<' if self._data[:2] == b'II' else '>'}{layout}", self._led, place, page.offset)
+        pixels: NDArray[Any] | None = cv2.imdecode(np.frombuffer(self._led, np.uint8), cv2.IMREAD_UNCHANGED)
+        return pixels
 
 
 def _planes_told(file: Any) -> int:
@@ -93,7 +107,7 @@ def _page(page: Any, index: int, data: bytes, source: Source, opened: _Opened) -
         source = replace(source, exif=reset(exif) if exif and is_big(data) and not deep else exif)
     elif deep:
         source = replace(source, exif=turned(page.tags.valueof(ORIENTATION) or 1))
-    raster = _deep(page, index, data) if deep else opened.raster(index)
+    raster = _deep(page, opened) if deep else opened.raster(index)
     spare = [kind for kind in page.extrasamples if kind not in _ALPHA]
     if spare:
         note = f"{source.name} has bands that are neither colour nor alpha ({len(spare)}); they were left out."
@@ -165,7 +179,7 @@ def _check_whole(page: Any, size: int) -> None:
         raise ValueError("its pixels are incomplete")
 
 
-def _deep(page: Any, index: int, data: bytes) -> Raster:
+def _deep(page: Any, opened: _Opened) -> Raster:
     """The samples of a page of more than 8 bits."""
     import numpy as np
 
@@ -176,7 +190,7 @@ def _deep(page: Any, index: int, data: bytes) -> Raster:
     usual = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}.get(photometric)
     if usual is None or count - usual not in (0, 1):
         raise ValueError(f"it has {count} samples a pixel of the photometric kind {photometric}")
-    pixels = _samples(page, index, data, count)
+    pixels = _samples(page, opened, count)
     if photometric == _WHITE_IS_ZERO:
         pixels[:, :, 0] = (np.iinfo(kind).max if kind.kind == "u" else 1) - pixels[:, :, 0]
     alpha = np.ascontiguousarray(pixels[:, :, usual]) if count > usual else None
@@ -194,7 +208,7 @@ def _deep(page: Any, index: int, data: bytes) -> Raster:
     return Raster(colour, alpha, ("L" if usual == 1 else "RGB") + ("A" if alpha is not None else ""))
 
 
-def _samples(page: Any, index: int, data: bytes, count: int) -> NDArray[Any]:
+def _samples(page: Any, opened: _Opened, count: int) -> NDArray[Any]:
     """The samples (H, W, count) of ``page`` as a fresh array in the byte order of this machine."""
     import numpy as np
 
@@ -205,9 +219,7 @@ def _samples(page: Any, index: int, data: bytes, count: int) -> NDArray[Any]:
         if "imagecodecs" not in str(error) or count == 2:
             raise
         # LZW and its like, which tifffile leaves to another package: OpenCV reads them too
-        cv2 = load_opencv()
-        done, pages = cv2.imdecodemulti(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED, range=(index, index + 1))
-        pixels = pages[0] if done and pages else None
+        pixels = opened.samples(page)
         if pixels is None or pixels.dtype != page.dtype or pixels.size != height * width * count:
             raise
         if pixels.ndim == 3:

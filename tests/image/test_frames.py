@@ -9,7 +9,7 @@ import tifffile
 from PIL import Image as Pillow
 
 from denoise_cli.errors import InputError, OutputError
-from denoise_cli.image import Image, decode, decode_frames, encode_frames, tiff
+from denoise_cli.image import Image, decode, decode_frames, encode_frames, load_opencv, tiff
 
 KINDS: dict[int, Any] = {8: np.uint8, 16: np.uint16, 32: np.float32}
 
@@ -108,6 +108,17 @@ def test_pages_of_other_programs(compression: str | None) -> None:
     assert all(
         (seen == np.asarray(frame)).all() for seen, frame in zip(samples(decode_frames(data, "a")), frames, strict=True)
     )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_compressed_deep_pages_of_other_programs(channels: int) -> None:
+    cv2, random = load_opencv(), np.random.default_rng(0)
+    stack = random.integers(0, 65536, (3, 6, 5, channels)).astype(np.uint16)
+    done, data = cv2.imencodemulti(".tif", [page[:, :, ::-1] for page in stack], [cv2.IMWRITE_TIFF_COMPRESSION, 5])
+    found = decode_frames(data.tobytes(), "a.tif")
+    assert done and len(found) == 3
+    for frame, page in zip(found, stack, strict=True):
+        assert (np.rint(frame.pixels * 65535) == page.transpose(2, 0, 1)).all()
 
 
 def test_beyond_four_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
