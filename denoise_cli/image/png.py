@@ -19,6 +19,7 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 CARRIED = (b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI", *TEXTS)  # true of the clean image as of the noisy one
 
+BACKGROUND = b"bKGD"  # carried where it is of as many bits and samples as the pixels: not that of a palette
 _COLOUR_TYPE = {1: 0, 2: 4, 3: 2, 4: 6}  # samples of a pixel -> gray, gray and alpha, RGB, RGBA (section 11.2.1)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # sec. 8.1
 _BAND = 1 << 20  # bytes of a band of rows that is filtered at once

@@ -162,6 +162,7 @@ def _upright(image: Image) -> Image:
     return Image(exif.upright(image.samples, turned), source)
 
 
+_INDEXED = 3  # the colour type of a PNG with a palette
 _PIXEL_CHUNKS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 _ANIMATION_CHUNKS = (b"acTL", b"fcTL", b"fdAT")
 
@@ -173,7 +174,7 @@ def _decode_png(data: bytes, name: str, max_pixels: int, every: bool) -> Iterato
     width, height, depth, colour = struct.unpack_from(">IIBB", found[0][1])
     check_size(name, width, height, max_pixels)
     png.check_complete(found)
-    details = _png_details(found)
+    details = _png_details(found, whole=depth >= 8 and colour != _INDEXED)
     about = Source(
         name, "png", "", min(max(depth, 8), 16), icc=details.icc, exif=details.exif, xmp=details.xmp, dpi=details.dpi,
         chunks=details.chunks,
@@ -231,7 +232,8 @@ class _Details(NamedTuple):
     chunks: tuple[tuple[bytes, bytes], ...]
 
 
-def _png_details(found: list[tuple[bytes, bytes]]) -> _Details:
+def _png_details(found: list[tuple[bytes, bytes]], *, whole: bool) -> _Details:
+    """What is carried; the background colour only where the samples are ``whole``: no indices, of 8 or 16 bits."""
     icc, camera, packet, dpi, kept = b"", b"", b"", None, []
     for kind, content in found:
         if kind == b"iCCP":
@@ -242,7 +244,7 @@ def _png_details(found: list[tuple[bytes, bytes]]) -> _Details:
             dpi = png.density(content)
         elif kind == b"iTXt" and content.startswith(png.XMP_KEYWORD + b"\0"):
             packet = png.xmp(content)
-        elif kind in png.CARRIED:
+        elif kind in png.CARRIED or (kind == png.BACKGROUND and whole):
             kept.append((kind, content))
     return _Details(icc, camera, packet, dpi, tuple(kept))
 

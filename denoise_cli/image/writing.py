@@ -180,6 +180,7 @@ def _png_chunks(image: Image) -> list[tuple[bytes, bytes]]:
     """What a PNG file of ``image`` holds besides its pixels."""
     source, icc = image.source, _profile(image, "png")
     extra = [chunk for chunk in source.chunks if not (icc and chunk[0] == b"sRGB")]  # either of them, section 11.3.2.5
+    extra = [chunk for chunk in extra if chunk[0] != png.BACKGROUND or len(chunk[1]) == 2 * image.channels]
     if icc:
         extra.insert(0, png.profile_chunk(icc))
     dots = source.dots(_METRE, 2**31 - 1)

@@ -204,6 +204,19 @@ def test_png_keeps_how_bright_its_screen_was() -> None:
     assert set(light) <= set(png.chunks(encode(decode(png.join([header, *light, *rest]), "a.png"))))
 
 
+def test_png_keeps_a_background_that_fits() -> None:
+    back = (b"bKGD", bytes((0, 200, 0, 100, 0, 50)))
+    header, *rest = png.chunks(photo())
+    found = decode(png.join([header, back, *rest]), "a.png")
+    assert back in png.chunks(encode(found))
+    assert back not in png.chunks(encode(found.with_pixels(found.pixels[:1])))
+    stream = io.BytesIO()
+    Pillow.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8)).quantize(8).save(stream, "PNG")
+    header, *rest = png.chunks(stream.getvalue())
+    rest.insert(1, (b"bKGD", b"\x03"))
+    assert b"bKGD" not in dict(png.chunks(encode(decode(png.join([header, *rest]), "b.png"))))
+
+
 def test_a_gray_palette_keeps_its_profile() -> None:
     stream, picture = io.BytesIO(), Pillow.fromarray(np.arange(48, dtype=np.uint8).reshape(6, 8), "L").convert("P")
     picture.save(stream, "PNG", icc_profile=ICC)
