@@ -136,7 +136,8 @@ def _losses(page: Any, index: int, name: str) -> tuple[str, ...]:
     texts = {tag: str(page.tags.valueof(tag)).encode() for tag in _NAMES if tag in page.tags}
     unfit = [tag for tag in _UNFIT if tag in page.tags]
     unfit += [tag for tag, text in texts.items() if text.startswith(IMAGEJ) or (index and not text.startswith(SHAPED))]
-    notes = [f"{name}: of its tags, {', '.join(page.tags[tag].name for tag in unfit)} left out."] if unfit else []
+    names = ", ".join(page.tags[tag].name for tag in unfit)
+    notes = [f"{name} has tags that the result has no place for ({names}); they were left out."] if unfit else []
     if page.dtype == "float64":
         notes.append(f"{name} has values of 64 bits; they were rounded to 32.")
     return tuple(notes)
