@@ -41,6 +41,11 @@ def to_unit(image: Tensor) -> Tensor:
     return image.float().div_(255) if image.dtype == torch.uint8 else image
 
 
+def stacked(image: Tensor) -> Tensor:
+    """The channels of ``image`` (N, C, H, W) one below the other, as a gray one: (N, 1, C H, W)."""
+    return image.flatten(1, 2).unsqueeze(1)
+
+
 def to_channels(image: Tensor, channels: int | None) -> Tensor:
     """``image`` (N, C, H, W) as a net with ``channels`` inputs takes it.
 

@@ -137,3 +137,13 @@ def test_salt_and_pepper_is_removed_before_the_noise_beside_it(tmp_path: Path) -
     assert part == pytest.approx(both[20:36, 10:40], abs=1e-5)
     Pillow.fromarray(noisy).save(tmp_path / "a.png")
     assert main(["run", str(tmp_path / "a.png"), "--iters", "1,2", "--dry-run"]) == 0
+
+
+@pytest.mark.usefixtures("shelved")
+def test_salt_and_pepper_of_each_channel_by_itself() -> None:
+    draw = np.random.default_rng(0)
+    clean = np.full((64, 48, 3), (90, 120, 200), np.uint8)
+    chance = draw.random(clean.shape)
+    noisy = np.where(chance < 0.1, 0, np.where(chance > 0.9, 255, clean)).astype(np.uint8)
+    found = denoise_cli.denoise(noisy, iters=2, **CPU)
+    assert (found[noisy == clean] == clean[noisy == clean]).all() and (found != noisy)[noisy != clean].mean() > 0.9

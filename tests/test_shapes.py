@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from denoise_cli.shapes import from_channels, pad_to_multiple, surround, to_channels
+from denoise_cli.shapes import from_channels, pad_to_multiple, stacked, surround, to_channels
 
 
 @pytest.mark.parametrize("size", [(37, 53), (1, 1), (1, 5000), (8, 16)])
@@ -43,3 +43,10 @@ def test_channels_there_and_back(present: int, wanted: int | None, shape: tuple[
 def test_no_way() -> None:
     with pytest.raises(ValueError, match="no way from 2 channels to 3"):
         to_channels(torch.zeros((1, 2, 4, 4)), 3)
+
+
+def test_channels_one_below_the_other() -> None:
+    image = torch.arange(2 * 3 * 2 * 5).view(2, 3, 2, 5)
+    found = stacked(image)
+    assert found.shape == (2, 1, 6, 5)
+    assert all(torch.equal(found[:, 0, 2 * index : 2 * index + 2], image[:, index]) for index in range(3))

@@ -33,9 +33,10 @@ def inspect(
     `denoise inspect photos/ --json`
 
     Sigma is the standard deviation of the noise on the scale 0..255, over the whole image, as it was before clipping.
-    Where it grows with the light, its part by photons (at white) and its part everywhere are named as well. Noise that
-    is correlated from pixel to pixel, as that of most camera JPEGs, is not white. A texture without a flat patch reads
-    as noise.
+    Where it grows with the light, its part by photons (at white) and its part everywhere are named as well. The share
+    of impulses, salt and pepper, is that of the pixels, or of those of each channel where channels are struck by
+    themselves, which is said. Noise that is correlated from pixel to pixel, as that of most camera JPEGs, is not white.
+    A texture without a flat patch reads as noise.
     """
     from denoise_cli import shelf
     from denoise_cli.inference.choose import look
@@ -79,6 +80,7 @@ def _record(name: str, image: "Image", seen: "Look", command: str | None) -> dic
         "read": round(255 * seen.read, 3),
         "white": seen.white,
         "impulse_share": round(seen.impulse_share, 5),
+        "impulses_apart": seen.apart,
         "clipped_share": round(seen.clipped_share, 5),
         "jpeg_blocks": seen.jpeg_blocks,
         "suggestion": command,
@@ -90,6 +92,8 @@ def _line(name: str, seen: "Look", command: str | None) -> tuple[str, ...]:
     kind = ["white" if seen.white else "not white"]
     if seen.shot > 0:
         kind = [f"shot {255 * seen.shot:.1f}, read {255 * seen.read:.1f}"]
+    if seen.apart:
+        kind.append("impulses by channel")
     if seen.jpeg_blocks:
         kind.append("JPEG blocks")
     return (

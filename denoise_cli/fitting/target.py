@@ -19,11 +19,11 @@ class Target:
     """One noisy image as it is fitted."""
 
     noisy: Tensor  # (1, C, H, W)
-    known: Tensor  # (1, 1, H, W) of bool: not known is what impulses have destroyed
-    held_out: Tensor  # (1, 1, H, W) of bool: known, but not fitted
+    known: Tensor  # (1, 1 or C, H, W) of bool: not known is what impulses have destroyed
+    held_out: Tensor  # (1, 1 or C, H, W) of bool: known, but not fitted
     border: int  # pixels around the image
     pixels: Tensor  # (1, C, H + 2 border, W + 2 border)
-    weight: Tensor  # (1, 1, H + 2 border, W + 2 border), 0 where a pixel is not fitted, else 1
+    weight: Tensor  # (1, 1 or C, H + 2 border, W + 2 border), 0 where a pixel is not fitted, else 1
 
     @classmethod
     def make(
@@ -57,7 +57,7 @@ class Target:
 
 
 def misfit(output: Tensor, pixels: Tensor, weight: Tensor, loss: str) -> Tensor:
-    """The mean of ``l2``, ``l1`` or ``huber`` over ``pixels`` (1, C, H, W), each counted by its weight (1, 1, H, W)."""
+    """The mean of ``l2``, ``l1`` or ``huber`` over ``pixels`` (1, C, H, W), by their ``weight`` (1, 1 or C, H, W)."""
     away = output - pixels
     if loss == "l2":
         cost = away.square()
@@ -65,7 +65,7 @@ def misfit(output: Tensor, pixels: Tensor, weight: Tensor, loss: str) -> Tensor:
         cost = away.abs()
     else:
         cost = functional.huber_loss(output, pixels, reduction="none", delta=_ROBUST)
-    return (cost * weight).sum() / (weight.sum() * pixels.shape[1]).clamp_min(1)
+    return (cost * weight).sum() / (weight.sum() * (pixels.shape[1] // weight.shape[1])).clamp_min(1)
 
 
 def check(padding: str, pad_size: int, share: float, loss: str) -> None:

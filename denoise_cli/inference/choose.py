@@ -9,13 +9,13 @@ from denoise_cli import methods, shelf
 from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image
 from denoise_cli.inference.patterns import Grain
-from denoise_cli.layers.impulses import find_impulses, salt_and_pepper
+from denoise_cli.layers.impulses import apart_share, find_impulses, salt_and_pepper
 from denoise_cli.noise import parse
 from denoise_cli.noise.blocks import has_jpeg_blocks
 from denoise_cli.noise.estimate import noise_level
 from denoise_cli.noise.gaussian import Gaussian
 from denoise_cli.noise.mixture import parts
-from denoise_cli.shapes import to_unit
+from denoise_cli.shapes import stacked, to_unit
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
 MIXED = "mixed"  # impulses and other noise beside them
@@ -37,7 +37,7 @@ _LEAST_COARSE = 6.5  # times as much noise in coarse detail as in the finest: de
 class Look:
     """What the noise of an image looks like."""
 
-    impulse_share: float  # of the pixels
+    impulse_share: float  # of the pixels; where they come apart, of those of each channel
     sigma: float  # standard deviation of the noise beside them, on [0, 1]
     shot: float = 0.0  # part of it that grows with the light: variance shot^2 x + read^2
     read: float = 0.0
@@ -46,6 +46,7 @@ class Look:
     jpeg_blocks: bool = False
     fine: float = 0.0  # sigma in the finest detail only, which denoisers of white noise go by
     whole: bool = False  # whether no pixel was left out of all that
+    apart: bool = False  # whether each channel has impulses of its own
 
     @property
     def suits(self) -> str:
@@ -60,7 +61,7 @@ class Look:
     @property
     def beside(self) -> "Look":
         """What is left once the impulses are gone."""
-        return replace(self, impulse_share=0.0)
+        return replace(self, impulse_share=0.0, apart=False)
 
     @property
     def grain(self) -> Grain | None:
@@ -90,7 +91,8 @@ class Look:
     def __str__(self) -> str:
         if self.suits == IMPULSES:
             grain = f" and sigma {255 * self.fine:.1f}" if self.grainy_beside else ""
-            return f"{100 * self.impulse_share:.1f} % salt and pepper{grain}"
+            where = " in each channel by itself" if self.apart else ""
+            return f"{100 * self.impulse_share:.1f} % salt and pepper{where}{grain}"
         return f"sigma {255 * self.sigma:.1f}"
 
 
@@ -98,11 +100,15 @@ def look(image: Image, most: int = _LOOKED_AT) -> Look:
     """Measure the noise of ``image``, of ``most`` pixels of it: the impulses first, the rest where there are none."""
     whole = torch.from_numpy(image.samples)[None]
     noisy = to_unit(_sampled(whole, most))
-    share = salt_and_pepper(noisy)
-    known = None
+    share, apart = salt_and_pepper(noisy), False
+    if len(noisy[0]) > 1:
+        alone = apart_share(noisy, to_unit(_sampled(stacked(whole), most)))
+        apart = bool(alone > 0)
+        share = alone if apart else share
+    known, seen = None, stacked(noisy) if apart else noisy
     if share.item() > _LEAST_IMPULSES:
-        known = ~find_impulses(noisy, share.view(1, 1, 1, 1))[0]
-    level = noise_level(noisy[0], known)
+        known = ~find_impulses(seen, share.view(1, 1, 1, 1))[0]
+    level = noise_level(seen[0], known)
     extreme = ((noisy <= 0) | (noisy >= 1)).float().mean().item()
     return Look(
         share.item(),
@@ -114,6 +120,7 @@ def look(image: Image, most: int = _LOOKED_AT) -> Look:
         has_jpeg_blocks(noisy[0]),
         level.fine,
         known is None and noisy.shape == whole.shape,
+        apart,
     )
 
 

@@ -36,7 +36,8 @@ def plan_of(engine: Engine, image: Image) -> Plan:
     """
     asked = engine.asked
     part = image if asked.box is None else image.cut(asked.box)
-    noisy = to_channels(torch.from_numpy(image.samples)[None].to(engine.device), engine.denoiser.channels)
+    taken = torch.from_numpy(image.samples)[None].to(engine.device)
+    noisy = to_channels(taken[:, :1] if engine.apart else taken, engine.denoiser.channels)
     options = engine.denoiser.settle(to_unit(noisy[..., : _TRIED[1], : _TRIED[1]]), engine.options)
     work = tiles.Work(engine.denoiser, options, engine.counts, engine.dtype)
     height, width = image.height, image.width
@@ -45,7 +46,7 @@ def plan_of(engine: Engine, image: Image) -> Plan:
     tiling = tiling_of(engine, work, height, width)
     tall, wide = tiling.cut(height, width)
     need = tiles.working_memory(height, width, work, tiling, engine.device)
-    ways = len(TURNS) if asked.every_turn else 1
+    ways = (len(TURNS) if asked.every_turn else 1) * (image.channels if engine.apart else 1)
     each = None if _fits(engine.denoiser) else _seconds(work, noisy[..., : _TRIED[0], : _TRIED[1]])
     plan = Plan(
         height,

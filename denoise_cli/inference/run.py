@@ -16,7 +16,7 @@ from denoise_cli.inference.patterns import MARGIN, Grain, keep_patterns
 from denoise_cli.inference.sigma_map import Told, check_size
 from denoise_cli.layers.turns import TURNS, turn, turn_back, turn_box
 from denoise_cli.method import Denoiser, Iterative, Unending, Wrapper
-from denoise_cli.shapes import from_channels, to_channels, to_unit
+from denoise_cli.shapes import from_channels, stacked, to_channels, to_unit
 
 _LARGE = 1 << 22  # pixels of an image whose decoding leaves much memory behind
 _APART = 0.1  # from mean and median of the noisy image, where one value everywhere is no picture of it
@@ -56,6 +56,7 @@ class Engine:
     most_memory: int | None = None  # bytes that the process may take; None: what there is
     notice: Callable[[str], None] = lambda _: None  # is told what the user should know meanwhile
     first: "Engine | None" = None  # denoises the image before, of other noise; its last estimate is taken
+    apart: bool = False  # each channel is denoised by itself, as a gray image
 
 
 def ready(engine: Engine) -> Engine:
@@ -85,8 +86,13 @@ def answer(engine: Engine, image: Image, grain: Grain | None = None) -> Answer:
     if asked.sigma_map is not None:
         check_size(asked.sigma_map, image)
     noisy = _on_device(engine, [image])
-    denoiser = engine.denoiser if asked.sigma_map is None else Told.by(engine.denoiser)
-    return _settled_answer(engine, image, noisy, denoiser.settle(to_unit(noisy), engine.options))
+    return _settled_answer(engine, image, noisy, _settle(engine, noisy))
+
+
+def _settle(engine: Engine, noisy: Tensor) -> Any:
+    """The options of ``engine`` with what they leave to be measured, for ``noisy`` (N, C, H, W), uint8 or float32."""
+    denoiser = engine.denoiser if engine.asked.sigma_map is None else Told.by(engine.denoiser)
+    return denoiser.settle(to_unit(stacked(noisy) if engine.apart else noisy), engine.options)
 
 
 def with_patterns(found: Answer, image: Image, grain: Grain | None) -> Answer:
@@ -143,8 +149,8 @@ def answer_all(engine: Engine, images: Sequence[Image]) -> list[Answer]:
     Raises as ``answer`` does, without telling of which image.
     """
     if len(images) > 1:
-        noisy, denoiser = _on_device(engine, images), engine.denoiser
-        settled = [denoiser.settle(to_unit(noisy[index : index + 1]), engine.options) for index in range(len(images))]
+        noisy = _on_device(engine, images)
+        settled = [_settle(engine, noisy[index : index + 1]) for index in range(len(images))]
         if all(options == settled[0] for options in settled):
             try:
                 return _answers(engine, images, *_denoise(engine, noisy, settled[0]))
@@ -190,6 +196,8 @@ def _within_memory(engine: Engine, noisy: Tensor, options: Any) -> tuple[list[Te
 
 
 def _denoise(engine: Engine, noisy: Tensor, options: Any) -> tuple[list[Tensor], tuple[int, ...] | None]:
+    if engine.apart:
+        return _channel_by_channel(replace(engine, apart=False), noisy, options)
     denoiser, asked = engine.denoiser, engine.asked
     taken = to_channels(noisy, denoiser.channels)
     if asked.sigma_map is not None:
@@ -205,6 +213,17 @@ def _denoise(engine: Engine, noisy: Tensor, options: Any) -> tuple[list[Tensor],
     if any(_is_blank(*pair) for estimate in found for pair in zip(estimate, like, strict=True)):
         raise ArithmeticError("the result is one value everywhere")
     return found, counts
+
+
+def _channel_by_channel(engine: Engine, noisy: Tensor, options: Any) -> tuple[list[Tensor], tuple[int, ...] | None]:
+    """As ``_denoise``; where it iterates until nothing changes, as often for all channels as for the first."""
+    parts: list[list[Tensor]] = []
+    for channel in torch.split(noisy, 1, dim=1):
+        estimates, counts = _denoise(engine, channel, options)
+        parts.append(estimates)
+        if engine.asked.until_converged:
+            engine = replace(engine, counts=counts, asked=replace(engine.asked, until_converged=False))
+    return [torch.cat(channels, dim=1) for channels in zip(*parts, strict=True)], counts
 
 
 def _is_blank(estimate: Tensor, noisy: Tensor) -> bool:

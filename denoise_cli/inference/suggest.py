@@ -16,11 +16,14 @@ _OTHERS = 2  # weights to be compared with those that are chosen
 def suggest(seen: Look, name: str, channels: int, entries: Sequence[shelf.Entry]) -> str | None:
     """A command line that denoises the file ``name``; ``None`` where it needs none.
 
-    With no model `run` removes salt and pepper and other noise one after the other. Where there are no weights for
-    noise that is not white, non-local means are told its level.
+    With no model `run` removes salt and pepper and other noise one after the other, and goes channel by channel where
+    each has impulses of its own. Where there are no weights for noise that is not white, non-local means are told its
+    level.
     """
     there = {kind for entry in entries for kind in entry.kinds}
     if seen.grainy_beside and MIXED not in there and {IMPULSES, GAUSSIAN} <= there:
+        return f"denoise run {_quoted(name)}"
+    if seen.apart and IMPULSES in there:
         return f"denoise run {_quoted(name)}"
     if seen.suits == IMPULSES:
         return _run(name, _weights(seen, channels, entries, "impulse"))

@@ -61,6 +61,7 @@ class Workbench:
     def __init__(self, wish: Wish, options_of: Callable[[Method], Any]) -> None:
         self._wish, self._options_of = wish, options_of
         self._engines: dict[str, Engine] = {}
+        self._apart: dict[str, Engine] = {}  # the same, channel by channel
         self._bad: dict[str, WeightsError] = {}
         name = wish.model
         if wish.file is not None and name is None:
@@ -105,6 +106,8 @@ class Workbench:
         name = self._outer + entry.name
         engine = self._engine(name)
         grain = None if self._method is not None or _is_told(engine) else seen.grain
+        if seen.apart:  # one object for all such images, which go together by it
+            engine = self._apart.setdefault(name, replace(engine, apart=True))
         chosen = Choice(engine, name, seen, entry.sha256, grain=grain)
         if seen.grainy_beside and MIXED not in entry.kinds and not self._outer:
             with suppress(WeightsError):  # where nothing suits the rest, the impulses alone are removed

@@ -2,6 +2,7 @@
 
 An impulse is a pixel whose channels are all 0 or all 1. So are the pixels of a saturated area of the clean image; they
 are told apart by their neighbours: in a saturated area these are of the same extreme far more often than by chance.
+Where each channel is struck by itself, each is an image of its own.
 """
 
 from functools import lru_cache
@@ -30,6 +31,8 @@ _UNEQUAL = (4.0, 0.1)  # salt and pepper differ by more than chance: in deviatio
 _STROKES = 1.5  # pixels alike among those that touch, for each one in the ring around those; 1 where they are scattered
 _CHANCE = 0.06  # share of touching pixels alike that may be chance
 _BILEVEL = 0.97  # share of black and white pixels above which there are no others
+_LEAST_APART = 0.002  # share of impulses in channels that is no accident
+_APART = (24, 1.5, 4.0)  # the least number of them; for each pixel just short of an extreme, and for the root of these
 _AT_ONCE = 1 << 20  # pixels
 FILL_RADIUS = _FILLING[-1][1]
 FIND_RADIUS = _DENSITY[1]
@@ -53,6 +56,19 @@ def find_impulses(noisy: Tensor, share: Tensor | float) -> Tensor:
     return locally(_find, FIND_RADIUS, noisy, share)
 
 
+def find_apart(noisy: Tensor, share: Tensor | float) -> Tensor:
+    """Where the impulses are, (N, C, H, W) of bool, that strike each channel of ``noisy`` images of that shape alone.
+
+    ``share`` is theirs of a channel's pixels, a number or (N C, 1, 1, 1).
+    """
+    return find_impulses(channels_of(noisy), share).view(noisy.shape)
+
+
+def channels_of(image: Tensor) -> Tensor:
+    """Each channel of images (N, C, H, W) as an image of its own: (N C, 1, H, W)."""
+    return image.flatten(0, 1).unsqueeze(1)
+
+
 def _find(noisy: Tensor, share: Tensor | float) -> Tensor:
     found = torch.zeros_like(noisy[:, :1], dtype=torch.bool)
     weight = _sums(torch.ones_like(noisy[:1, :1], dtype=torch.float32), *_DENSITY, hollow=True)
@@ -64,7 +80,7 @@ def _find(noisy: Tensor, share: Tensor | float) -> Tensor:
 
 
 def fill(image: Tensor, known: Tensor) -> Tensor:
-    """``image`` (N, C, H, W) with the pixels that are not ``known`` (N, 1, H, W) filled from those that are.
+    """``image`` (N, C, H, W) with the pixels that are not ``known`` (N, 1 or C, H, W) filled from those that are.
 
     Normalised convolution with a Gaussian, in a wider window where the narrower one holds no known pixel; 0.5 where the
     widest holds none. Knutsson, Westin, "Normalized and Differential Convolution", CVPR 1993, equation 1.
@@ -75,7 +91,7 @@ def fill(image: Tensor, known: Tensor) -> Tensor:
 def _fill(image: Tensor, known: Tensor) -> Tensor:
     weight = known.float()
     channels = image.shape[1]
-    signal = torch.cat((image * weight, weight), dim=1)  # (N, C + 1, H, W)
+    signal = torch.cat((image * weight, weight), dim=1)  # (N, C + 1 or 2 C, H, W)
     filled = torch.full_like(image, 0.5)
     missing = ~known
     for sigma, radius in _FILLING:
@@ -97,10 +113,16 @@ def salt_and_pepper(noisy: Tensor) -> Tensor:
     are of one colour, or hang together, where impulses are scattered. Of an image in black and white only, nothing is
     known but that.
     """
+    return _salt_and_pepper(noisy)[0]
+
+
+def _salt_and_pepper(noisy: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The share, the number of surprises that it comes from, and of surprising pixels just short of them: (N,) each."""
     extremes = _extremes(noisy)
     known = 1 - extremes[0] - extremes[1]
     if (known == 0).sum(dim=(1, 2, 3)).amax() < _FEWEST:
-        return noisy.new_zeros(len(noisy))  # as below, without the work
+        none = noisy.new_zeros(len(noisy))  # as below, without the work
+        return none, none, none
     gray = noisy.mean(dim=1, keepdim=True)
     sums = _sums(torch.cat((known, gray * known, gray * gray * known), dim=1), *_SURROUNDINGS, hollow=True)
     weight = sums[:, :1].clamp_min(1e-6)
@@ -108,11 +130,12 @@ def salt_and_pepper(noisy: Tensor) -> Tensor:
     spread = (sums[:, 2:] / weight - around.square()).clamp_min(0).sqrt()
     seen = sums[:, :1] > _LEAST_SEEN
     gaps, tones = (1 - around, around), (1 - gray, gray)  # of salt, of pepper
-    counts, places, struck = [], [], []
+    counts, places, shorts, struck = [], [], [], []
     for extreme, gap, tone in zip(extremes, gaps, tones, strict=True):
-        count, place, mask = _surprises(extreme > 0, tone, gap, spread, seen)
+        count, place, short, mask = _surprises(extreme > 0, tone, gap, spread, seen)
         counts.append(count)
         places.append(place)
+        shorts.append(short)
         struck.append(mask)
     salt, pepper = (count / place.clamp_min(1) for count, place in zip(counts, places, strict=True))
     total = places[0] + places[1]
@@ -123,19 +146,39 @@ def salt_and_pepper(noisy: Tensor) -> Tensor:
     touching, near = (sum(_alike(kind, side) for kind in struck) for side in (3, 5))
     strokes = touching / 8 > _STROKES * (near - touching) / 16 + _CHANCE
     bilevel = _mean(extremes[0] + extremes[1]) > _BILEVEL
-    few = counts[0] + counts[1] < _FEWEST
-    return torch.where(strokes | bilevel | few, 0.0, share.clamp(max=_SHARE_LIMIT))
+    number = counts[0] + counts[1]
+    share = torch.where(strokes | bilevel | (number < _FEWEST), 0.0, share.clamp(max=_SHARE_LIMIT))
+    return share, number, shorts[0] + shorts[1]
+
+
+def apart_share(noisy: Tensor, channels: Tensor) -> Tensor:
+    """The share of impulses in each image (N, C, H, W), as (N,), where they strike each channel by itself; else 0.
+
+    ``channels`` are those of the images, or a part of them, one below the other: (N, 1, K, W). They have impulses too
+    where all channels are struck at once, but then the pixels have as many, and few others are found. Noise is clipped
+    in one channel far more often than in all, so that more is asked for than of impulses in all.
+    """
+    share, number, short = _salt_and_pepper(channels)
+    fewest, each_short, root = _APART
+    enough = (share * channels[0].numel() > fewest) & (number > each_short * short + root * short.sqrt())
+    share = torch.where(enough & (share > _LEAST_APART), share, 0.0)
+    if not share.any():
+        return share
+    each = share.view(-1, 1, 1, 1)
+    alone = find_apart(noisy, each.repeat_interleave(noisy.shape[1], 0)) & ~find_impulses(noisy, each)
+    return torch.where((share > 2 * salt_and_pepper(noisy)) & (_mean(alone) > share / 2), share, 0.0)
 
 
 def _surprises(
     extreme: Tensor, tone: Tensor, gap: Tensor, spread: Tensor, seen: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """How many pixels are a surprising ``extreme``, in how many places they would be one, both (N,), and which are.
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """How many pixels are a surprising ``extreme``, in how many places they would be one, how many are just short of it
+    there, all (N,), and which are one.
 
     ``tone`` is how far a pixel is from the extreme, ``gap`` how far what is around it is, ``spread`` its deviation.
     Where the image leaves few such places, nearer ones are taken too.
     """
-    best: tuple[Tensor, Tensor, Tensor] | None = None
+    best: tuple[Tensor, Tensor, Tensor, Tensor] | None = None
     for leap in _LEAPS:
         places = seen & (gap > leap) & (gap > _SPREADS * spread)
         found = places & extreme
@@ -143,7 +186,7 @@ def _surprises(
         near = short.sum((1, 2, 3))
         number = found.sum((1, 2, 3)) - _TAIL * near
         number = torch.where(number < near, 0.0, number)  # clipped noise alone
-        here = number, places.sum((1, 2, 3)).float(), found
+        here = number, places.sum((1, 2, 3)).float(), near, found
         if best is None:
             best = here
             continue
@@ -152,7 +195,8 @@ def _surprises(
         best = (
             torch.where(scarce, here[0], best[0]),
             torch.where(scarce, here[1], best[1]),
-            torch.where(wide, here[2], best[2]),
+            torch.where(scarce, here[2], best[2]),
+            torch.where(wide, here[3], best[3]),
         )
     assert best is not None
     return best

@@ -20,11 +20,11 @@ from denoise_cli.fitting import memory, target
 from denoise_cli.fitting.averaging import RunningMean
 from denoise_cli.fitting.follow import answer, answers, joined
 from denoise_cli.fitting.target import Target, misfit
-from denoise_cli.layers.impulses import fill, find_impulses, salt_and_pepper
+from denoise_cli.layers.impulses import apart_share, fill, find_apart, find_impulses, salt_and_pepper
 from denoise_cli.method import Method, Step
 from denoise_cli.muon import Muon
 from denoise_cli.noise.estimate import gaussian_sigma
-from denoise_cli.shapes import surround
+from denoise_cli.shapes import stacked, surround
 
 KINDS = SKIP, AUTOENCODER, PLAIN = "skip", "autoencoder", "plain"
 INPUTS = NOISE, IMAGE = "noise", "image"
@@ -64,6 +64,7 @@ class Options:
     coarse: int = 0  # first steps, on the image at half the size
     loss: str = "l2"  # l2, l1 or huber
     impulses: float | None = None  # share of salt and pepper, which is not fitted; measured where it is not given
+    apart: bool | None = None  # each channel has impulses of its own; measured where it is not given
     keep: bool | None = None  # pixels that are no impulses stay as they are; measured where it is not given
     padding: str = target.NONE  # none, zero, edge or reflect
     pad_size: int = 16  # pixels
@@ -100,12 +101,15 @@ class Dip:
                 f"{options.coarse} do not go together.",
                 "rate is above 0, jitter and coarse are 0 or more, average is from 0 to below 1.",
             )
-        share = salt_and_pepper(noisy).mean().item() if options.impulses is None else options.impulses
+        alone = apart_share(noisy, stacked(noisy))
+        apart = bool(alone.any()) if options.apart is None else options.apart
+        measured = alone if apart else salt_and_pepper(noisy)
+        share = measured.mean().item() if options.impulses is None else options.impulses
         share = share if share > _LEAST_SHARE else 0.0
-        keep = options.keep
+        chosen, keep = replace(options, impulses=share, apart=apart), options.keep
         if keep is None:
-            keep = share > 0 and gaussian_sigma(fill(noisy, ~find_impulses(noisy, share))).mean().item() < _QUIET
-        return replace(options, impulses=share, keep=keep)
+            keep = share > 0 and gaussian_sigma(fill(noisy, _known(noisy, chosen))).mean().item() < _QUIET
+        return replace(chosen, keep=keep)
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
@@ -132,9 +136,7 @@ class _Fit:
     def __init__(self, config: Config, noisy: Tensor, options: Options) -> None:
         self._options = options
         self._generator = seeds.generator(options.seed, "dip", device=noisy.device)
-        known = torch.ones_like(noisy[:, :1], dtype=torch.bool)
-        if options.impulses:
-            known = ~find_impulses(noisy, options.impulses)
+        known = _known(noisy, options)
         self._target = Target.make(noisy, known, options.held_out, options.padding, options.pad_size, self._generator)
         height, width = self._target.pixels.shape[-2:]
         depth = 0 if config.kind == PLAIN else min(config.depth, scales(min(height, width)))
@@ -218,6 +220,13 @@ class Hourglass(nn.Module):
         """All channels of this scale."""
         deep = functional.interpolate(self.deeper(self.down(image)), scale_factor=2, mode="bilinear")
         return self.join(deep if self.skip is None else torch.cat((self.skip(image), deep), dim=1))  # type: ignore[no-any-return]
+
+
+def _known(noisy: Tensor, options: Options) -> Tensor:
+    """What is no impulse by settled ``options``, (N, 1, H, W) of bool; (N, C, H, W) where impulses come apart."""
+    if not options.impulses:
+        return torch.ones_like(noisy[:, :1], dtype=torch.bool)
+    return ~(find_apart if options.apart else find_impulses)(noisy, options.impulses)
 
 
 def make_net(config: Config, taken: int, given: int, depth: int) -> nn.Sequential:

@@ -11,15 +11,15 @@ from denoise_cli.errors import UsageError
 from denoise_cli.layers.impulses import (
     FILL_RADIUS,
     FIND_RADIUS,
+    apart_share,
+    channels_of,
     fill,
     find_impulses,
     impulse_share,
-    salt_and_pepper,
 )
 from denoise_cli.layers.local import locally
 from denoise_cli.method import Method
-
-_LEAST_SHARE = 0.002  # of impulses in a channel alone
+from denoise_cli.shapes import stacked
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Impulse:
         if options.share is not None and not 0 <= options.share < 1:
             raise UsageError(f"impulse: share cannot be {options.share}.", "It is a share from 0 to below 1.")
         apart = _come_apart(noisy) if options.apart is None else options.apart
-        share = impulse_share(_split(noisy) if apart else noisy).mean().item()
+        share = impulse_share(channels_of(noisy) if apart else noisy).mean().item()
         return replace(options, apart=apart, share=share if options.share is None else options.share)
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
@@ -62,22 +62,14 @@ class Impulse:
 
 
 def _filled(noisy: Tensor, options: Options) -> Tensor:
-    images = _split(noisy) if options.apart else noisy
+    images = channels_of(noisy) if options.apart else noisy
     share = impulse_share(images) if options.share is None else options.share
     return fill(images, ~find_impulses(images, share)).clamp(0, 1).reshape(noisy.shape)
 
 
-def _split(image: Tensor) -> Tensor:
-    """Each channel as an image of its own: (N * C, 1, H, W)."""
-    return image.flatten(0, 1).unsqueeze(1)
-
-
 def _come_apart(noisy: Tensor) -> bool:
-    """Whether the channels of images (N, C, H, W) have far more impulses than all channels have at once."""
-    if noisy.shape[1] == 1:
-        return False
-    apart, together = salt_and_pepper(_split(noisy)).mean().item(), salt_and_pepper(noisy).mean().item()
-    return apart > 2 * together + _LEAST_SHARE
+    """Whether the channels of images (N, C, H, W) have impulses of their own."""
+    return noisy.shape[1] > 1 and bool(apart_share(noisy, stacked(noisy)).any())
 
 
 METHOD = Method(

@@ -39,3 +39,13 @@ def test_the_misfit_of_what_counts(loss: str, wanted: float) -> None:
     output = torch.tensor([0.1, 0.4, 9.0])[None, None, None]
     weight = torch.tensor([1.0, 1.0, 0.0])[None, None, None]
     assert misfit(output, torch.zeros_like(output), weight, loss).item() == pytest.approx(wanted)
+
+
+def test_channels_with_weights_of_their_own() -> None:
+    noisy = torch.tensor([[1.0, 0.5], [0.2, 0.4]]).view(1, 2, 1, 2)
+    known = torch.tensor([[True, False], [True, True]]).view(1, 2, 1, 2)
+    aim = Target.make(noisy, known, 0.0, "none", 0, seeds.generator(0))
+    assert misfit(torch.zeros_like(noisy), aim.pixels, aim.weight, "l2").item() == pytest.approx((1 + 0.04 + 0.16) / 3)
+    pixels, weight = aim.coarse()
+    torch.testing.assert_close(pixels.flatten(), torch.tensor([1.0, 0.3]))
+    assert weight.flatten().tolist() == [0.5, 1.0]

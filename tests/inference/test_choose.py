@@ -24,6 +24,12 @@ def seen(clean: torch.Tensor, noise: str) -> Look:
     return look(Image(stored(noisy)[0].numpy(), Source("x.png")))
 
 
+def struck_apart(clean: torch.Tensor, share: float) -> torch.Tensor:
+    """Each channel with salt and pepper of its own."""
+    noisy = parse(f"sp:{share}")(clean.transpose(0, 1), torch.Generator().manual_seed(0)).noisy
+    return noisy.transpose(0, 1).contiguous()
+
+
 def samples() -> Iterator[tuple[str, torch.Tensor]]:
     for name, pixels in open_source():
         if name in SAMPLES:
@@ -40,6 +46,24 @@ def test_what_is(share: float) -> None:
     looks = {name: seen(clean, f"sp:{share}") for name, clean in samples() if name != "text.png"}
     assert {look.suits for look in looks.values()} == {IMPULSES}
     assert all(look.impulse_share == pytest.approx(share, rel=0.3) for look in looks.values())
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.7])
+def test_salt_and_pepper_in_each_channel_by_itself(share: float) -> None:
+    clean = dict(samples())["astronaut.png"]
+    found = seen(struck_apart(clean, share), "clean")
+    assert found.apart and found.suits == IMPULSES and found.impulse_share == pytest.approx(share, abs=0.01)
+    assert not found.grainy_beside and str(found).endswith("% salt and pepper in each channel by itself")
+    together = seen(clean, f"sp:{share}")
+    assert not together.apart and together.suits == IMPULSES
+
+
+def test_other_noise_beside_it() -> None:
+    clean = dict(samples())["astronaut.png"]
+    grainy = parse("gaussian:25")(clean, torch.Generator().manual_seed(1)).noisy
+    found = seen(struck_apart(grainy, 0.1), "clean")
+    assert found.apart and found.grainy_beside and 255 * found.fine == pytest.approx(25, rel=0.1)
+    assert not found.beside.apart and found.beside.suits == GAUSSIAN
 
 
 @pytest.mark.parametrize("line", [cv2.LINE_8, cv2.LINE_AA])
@@ -72,8 +96,10 @@ def test_tiny_images(size: tuple[int, int]) -> None:
 def test_photos() -> None:
     for name, pixels in open_source(Path(os.environ["DENOISE_DATA"]) / "cbsd68", limit=20):
         clean = torch.from_numpy(pixels.copy())[None].float().div(255)
-        for noise in ("clean", "gaussian:25", "gaussian:75", "jpeg:10"):
+        for noise in ("clean", "gaussian:25", "gaussian:50", "gaussian:75", "jpeg:10"):
             assert seen(clean, noise).suits == GAUSSIAN, f"{name} {noise}"
+        for share in (0.03, 0.3, 0.7):
+            assert seen(struck_apart(clean, share), "clean").apart, f"{name} {share}"
         for noise in ("sp:0.03", "sp:0.3", "sp:0.7"):
             assert seen(clean, noise).suits == IMPULSES, f"{name} {noise}"
 

@@ -72,3 +72,8 @@ def test_an_engine_keeps_to_its_memory() -> None:
     (limited,) = answer(replace(engine(), most_memory=10**12), image()).images
     (free,) = answer(engine(), image()).images
     assert np.array_equal(limited.pixels, free.pixels)
+
+
+def test_channels_that_come_apart_are_planned_as_gray_images() -> None:
+    plan, apart = plan_of(engine(), image()), plan_of(replace(engine(), apart=True), image())
+    assert (apart.height, apart.width, apart.tiling, apart.rows) == (90, 300, plan.tiling, plan.rows)

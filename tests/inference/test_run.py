@@ -211,3 +211,25 @@ def test_8_bits_give_what_their_shares_give() -> None:
     shares = Image(eight.pixels, eight.source)
     (wanted,) = answer(Engine(card.make(card.config), card.options, torch.device("cpu"), torch.float32), shares).images
     assert (median.pixels == wanted.pixels).all() and median.pixels.dtype == "float32"
+
+
+@pytest.mark.parametrize("takes", [None, 1, 3])
+def test_channels_that_come_apart_are_gray_images(takes: int | None) -> None:
+    fake, noisy = Fake(channels=takes), image(3)
+    apart = engine(fake, apart=True)
+    (clean,) = denoise_image(apart, noisy)
+    assert clean.pixels == pytest.approx(noisy.pixels / 2) and fake.sizes == [(1, takes or 1, 100, 150)] * 3
+    for one in answer_all(apart, [noisy, noisy]):
+        assert one.images[0].pixels == pytest.approx(noisy.pixels / 2)
+    (part,) = denoise_image(replace(apart, asked=Asked(box=BOXES[0])), noisy)
+    assert part.pixels == pytest.approx(noisy.cut(BOXES[0]).pixels / 2)
+
+
+def test_channels_that_come_apart_take_as_many_iterations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(converge, "_STILL", 0.02)
+    options, denoiser = methods.find("dt").options, net("dt", width=4, blocks=1)
+    apart = Engine(denoiser, options, CPU, torch.float32, asked=Asked(until_converged=True), apart=True)
+    found = answer(apart, image(3))
+    assert found.counts is not None
+    (same,) = denoise_image(Engine(denoiser, options, CPU, torch.float32, found.counts, apart=True), image(3))
+    assert found.images[0].pixels == pytest.approx(same.pixels, abs=1e-6)

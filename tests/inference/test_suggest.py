@@ -21,6 +21,7 @@ SHELF = [entry("a.salt", IMPULSES), entry("b.grain", GAUSSIAN)]
         (Look(0.0, 0.1), "denoise run x.png --model b.grain"),
         (Look(0.1, 0.001), "denoise run x.png --model a.salt"),
         (Look(0.1, 0.1, fine=0.1), "denoise run x.png"),
+        (Look(0.1, 0.001, apart=True), "denoise run x.png"),
         (Look(0.0, 0.1, white=False), "denoise run x.png --model nlm --sigma 25.5"),
     ],
 )
@@ -30,6 +31,7 @@ def test_by_what_was_seen(seen: Look, command: str | None) -> None:
 
 def test_without_weights_methods_that_need_none() -> None:
     assert suggest(Look(0.2, 0.0), "x.png", 3, []) == "denoise run x.png --model impulse"
+    assert suggest(Look(0.2, 0.0, apart=True), "x.png", 3, []) == "denoise run x.png --model impulse"
     assert suggest(Look(0.0, 0.1), "x.png", 3, []) == "denoise run x.png --model nlm"
 
 

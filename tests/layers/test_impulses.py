@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from denoise_cli.layers.impulses import fill, find_impulses, impulse_share, salt_and_pepper
+from denoise_cli.layers.impulses import apart_share, fill, find_apart, find_impulses, impulse_share, salt_and_pepper
 from denoise_cli.noise import parse, stored
+from denoise_cli.shapes import stacked
 
 
 def scene(channels: int = 3) -> Tensor:
@@ -77,3 +78,30 @@ def test_clipped_noise_has_none(noise: str) -> None:
     clean = scene()
     image = stored(parse(noise)(clean[:, :1], torch.Generator().manual_seed(0)).noisy)
     assert salt_and_pepper(image).item() < 0.002
+
+
+@pytest.mark.parametrize("share", [0.02, 0.1, 0.3, 0.7])
+def test_channels_that_are_struck_by_themselves(share: float) -> None:
+    clean = scene()
+    images = torch.cat((noisy(clean.transpose(0, 1), share).transpose(0, 1), noisy(clean, share), clean))
+    apart = apart_share(images, stacked(images))
+    assert apart.tolist() == [pytest.approx(share, abs=0.01), 0, 0]
+    struck = images[:1] != clean
+    found = find_apart(images[:1], share)
+    assert found.shape == clean.shape and (found != struck).float().mean() < 0.002
+    filled = fill(images[:1], ~found)
+    assert torch.equal(filled[~found], images[:1][~found])
+    alone = fill(images[:1, 1:2], ~found[:, 1:2])
+    torch.testing.assert_close(filled[:, 1:2], alone)
+
+
+def test_the_channels_of_a_gray_image_in_three_are_struck_together() -> None:
+    image = noisy(scene(1), 0.2).expand(1, 3, -1, -1)
+    assert apart_share(image, stacked(image)).item() == 0
+
+
+@pytest.mark.parametrize("word", ["gaussian:50", "gaussian:75", "mixed:25+0.1", "sp:0.1"])
+def test_what_strikes_no_channel_by_itself(word: str) -> None:
+    small = scene()[..., :32, :32].repeat(8, 1, 1, 1)
+    images = stored(parse(word)(small, torch.Generator().manual_seed(0)).noisy)
+    assert not apart_share(images, stacked(images)).any()

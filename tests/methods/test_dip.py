@@ -111,6 +111,23 @@ def test_salt_and_pepper_is_found_left_out_and_filled() -> None:
     assert psnr(estimate, clean) > 25 > psnr(noisy, clean) + 10
 
 
+def test_salt_and_pepper_that_strikes_each_channel_by_itself() -> None:
+    clean = (0.2 + 0.6 * smooth(3, 48)).mul(255).round().div(255)
+    noisy = noisy_of(clean.transpose(0, 1), "sp:0.3").transpose(0, 1).contiguous()
+    dip = Dip(SMALL)
+    settled = dip.settle(noisy, Options(iters=60))
+    assert settled.apart and settled.impulses == pytest.approx(0.3, abs=0.03) and settled.keep
+    for way in ("noise", "image"):
+        estimate = dip.denoise(noisy, replace(settled, input=way))
+        same = noisy == clean
+        assert torch.equal(estimate[same], clean[same])
+        assert psnr(estimate, clean) > 25 > psnr(noisy, clean) + 10
+    assert not dip.settle(noisy_of(clean, "sp:0.3"), Options()).apart
+    with torch.enable_grad():
+        steps = list(dip.fit(noisy, replace(settled, iters=4, coarse=2, padding="reflect", pad_size=3)))
+    assert steps[-1].held_out is not None and steps[-1].loss < steps[2].loss
+
+
 def test_beside_other_noise_no_pixel_is_kept() -> None:
     noisy = noisy_of(0.2 + 0.6 * smooth(1, 48), "mixed:25+0.2")
     settled = Dip(SMALL).settle(noisy, Options())
