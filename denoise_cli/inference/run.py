@@ -39,7 +39,7 @@ class Answer:
     """What came out of one image."""
 
     images: list[Image]
-    counts: tuple[int, ...] | None  # iterations behind each; None where the denoiser does not iterate
+    counts: tuple[int, ...] | None  # iterations behind each; None where it does not iterate, or stops by itself
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,8 @@ def _on_device(engine: Engine, images: Sequence[Image]) -> Tensor:
 def _answers(
     engine: Engine, images: Sequence[Image], estimates: list[Tensor], counts: tuple[int, ...] | None
 ) -> list[Answer]:
-    if counts is None and isinstance(engine.denoiser, Iterative):
+    stops = getattr(engine.options, "stop", "none") != "none"  # by itself, so that nobody knows after how many
+    if counts is None and isinstance(engine.denoiser, Iterative) and not stops:
         counts = (engine.options.iters,)
     arrays = [estimate.float().cpu().numpy() for estimate in estimates]
     return [Answer([image.with_pixels(array[index]) for array in arrays], counts) for index, image in enumerate(images)]

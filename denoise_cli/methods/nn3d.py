@@ -132,7 +132,9 @@ class IterativeNN3D(NN3D):
     """Around a net that iterates."""
 
     def estimates(self, noisy: Tensor, options: Any, counts: tuple[int, ...]) -> list[Tensor]:
-        """The estimates where the net takes so many iterations in each round."""
+        """The estimates where the net takes so many iterations in each round, and nothing else stops it."""
+        if hasattr(options, "stop"):
+            options = replace(options, stop="none")
         return [self.denoise(noisy, replace(options, iters=count)) for count in counts]
 
 

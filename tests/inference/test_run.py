@@ -168,6 +168,16 @@ def test_the_iterations_are_told() -> None:
     assert answer(engine(Fake()), image(3)).counts is None
 
 
+def test_no_iterations_are_told_of_what_stops_by_itself() -> None:
+    card = methods.find("dip")
+    fitter = card.make(replace(card.config, width=4, inputs=2, depth=1))
+    assert isinstance(fitter, Denoiser)
+    dip = Engine(fitter, replace(card.options, iters=3), CPU, torch.float32)
+    assert answer(dip, image(1, 9, 8)).counts is None
+    assert answer(replace(dip, options=replace(dip.options, stop="none")), image(1, 9, 8)).counts == (3,)
+    assert answer(replace(dip, counts=(1, 2)), image(1, 9, 8)).counts == (1, 2)
+
+
 def test_images_of_one_size_are_answered_together() -> None:
     fake, images = Fake(channels=1), [image(3), image(3)]
     assert images[0].samples.shape == images[1].samples.shape

@@ -11,7 +11,7 @@ from denoise_cli import methods
 from denoise_cli.errors import UsageError
 from denoise_cli.layers.grouping import filter_groups, wiener
 from denoise_cli.layers.matching import Search
-from denoise_cli.methods.nn3d import METHOD, NN3D, Config, _plain
+from denoise_cli.methods.nn3d import METHOD, NN3D, Config, IterativeNN3D, _plain
 from denoise_cli.metrics.psnr import psnr
 from denoise_cli.noise import parse
 
@@ -117,6 +117,18 @@ def test_each_image_of_a_batch_is_measured_by_itself() -> None:
     net, options = METHOD.make(Config()), replace(METHOD.options, search=5)
     alone = [net.denoise(one[None], net.settle(one[None], options)) for one in noisy]
     torch.testing.assert_close(net.denoise(noisy, options), torch.cat(alone))
+
+
+def test_iterations_that_are_asked_for_are_all_that_a_net_takes() -> None:
+    card = methods.find("nn3d:dip")
+    net = card.make(card.config)
+    listener = Listener()
+    assert isinstance(net, IterativeNN3D) and card.options.stop == "auto"
+    heard: list[Any] = []
+    listener.denoise = lambda noisy, options: heard.append(options) or noisy  # type: ignore[method-assign,func-returns-value]
+    net.around(listener, None)
+    net.estimates(noisy_stripes()[1], replace(card.options, sigma=0.1, search=3), (2, 3))
+    assert [(options.iters, options.stop) for options in heard] == [(2, "none")] * 2 + [(3, "none")] * 2
 
 
 @pytest.mark.parametrize("name", ["nn3d:", "nn3d:nothing", "dt:dncnn", "nn3d:nn3d:dncnn"])
