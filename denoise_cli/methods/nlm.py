@@ -13,6 +13,7 @@ from denoise_cli.errors import UsageError
 from denoise_cli.image import load_opencv
 from denoise_cli.method import Method
 from denoise_cli.noise.estimate import known_sigma
+from denoise_cli.noise.levels import on_unit
 
 _LEAST_SIGMA = 0.2 / 255  # below it the 8-bit filter changes nothing
 
@@ -51,9 +52,11 @@ class NonLocalMeans:
         return replace(options, sigma=known_sigma(options.sigma, noisy, "nlm"))
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
-        """The estimate in [0, 1]: (N, C, H, W), C at most 4, from noisy images of that shape."""
+        """The estimate in [0, 1]: (N, C, H, W), C at most 4; a level that is not given is measured on each image."""
+        if options.sigma is None:
+            return torch.cat([self.denoise(image[None], self.settle(image[None], options)) for image in noisy])
         opencv = load_opencv()
-        sigma = known_sigma(options.sigma, noisy, "nlm")
+        sigma = on_unit(options.sigma)
         if sigma < _LEAST_SIGMA:
             return noisy.clamp(0, 1)
         estimates = []

@@ -39,3 +39,11 @@ def test_knobs_out_of_their_range(knob: dict[str, float]) -> None:
 
 def test_the_reach_covers_window_and_patch() -> None:
     assert METHOD.make(Config()).reach(Options(patch=5, window=21)) == 12
+
+
+def test_each_image_of_a_batch_is_measured_by_itself() -> None:
+    draws = torch.Generator().manual_seed(0)
+    noisy = torch.cat([stored(parse(word)(stripes(), draws).noisy) for word in ("gaussian:5", "gaussian:50")])
+    net = NonLocalMeans(Config())
+    alone = [net.denoise(image[None], net.settle(image[None], Options())) for image in noisy]
+    assert torch.equal(net.denoise(noisy, Options()), torch.cat(alone))
