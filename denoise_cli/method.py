@@ -125,6 +125,7 @@ class Step:
     output: Tensor  # (N, C, H, W), what the net says at this step; detached, without padding
     estimate: Tensor  # (N, C, H, W) in [0, 1], the answer if this were the last step: the outputs averaged, say
     held_out: Tensor | None = None  # (N,) mean squared misfit of the estimate, on pixels that are not fitted
+    coarse: bool = False  # on a smaller image, the noise of which is less: such a step is never the best one
 
 
 @runtime_checkable

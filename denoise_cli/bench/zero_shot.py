@@ -16,6 +16,7 @@ from torch import Tensor
 from denoise_cli import methods, seeds
 from denoise_cli.bench.protocol import CBSD68, SET12, images
 from denoise_cli.files import write_atomically
+from denoise_cli.fitting import held_out
 from denoise_cli.fitting.follow import Kept, follow, held_pixels_out, once_more
 from denoise_cli.fitting.stopping import rule
 from denoise_cli.method import Fitter
@@ -136,6 +137,7 @@ def fit(subject: Subject, variant: Variant, device: torch.device) -> Fitted:
     answer takes a second fit."""
     noisy, clean = subject.noisy.to(device), subject.clean.to(device)
     fitter, options = variant.begin(noisy)
+    options = replace(options, held_out=held_out.share(options.held_out, options.stop))
     others = {word.partition(":")[0]: Kept(rule(word)) for word in _rules(subject.noise)}
     own, steps = Kept(rule(options.stop)), 0
     scores: list[float] = []
@@ -154,7 +156,7 @@ def fit(subject: Subject, variant: Variant, device: torch.device) -> Fitted:
         best, answer = max(scores), own.answer()
         if twice and own.best is not None and own.best_at is not None:
             blind = replace(standing, best=own.best, best_at=own.best_at)
-            *_, last = once_more(fitter, noisy, options, blind)
+            *_, last = once_more(fitter, noisy, options, blind, own.ended())
             answer, steps = last.best, steps + last.step.number - standing.step.number
     choices = {word: psnr(choice.answer(), clean).item() for word, choice in others.items()}
     return Fitted(psnr(answer, clean).item(), best, scores.index(best) + 1, steps, choices)

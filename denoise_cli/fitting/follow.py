@@ -4,7 +4,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any
 
 import torch
@@ -12,12 +11,11 @@ from torch import Tensor
 
 from denoise_cli.errors import DenoiseError, UsageError
 from denoise_cli.fitting import stopping
+from denoise_cli.fitting.divergence import Course
 from denoise_cli.method import Fitter, Step
 
 _SLOWER = 4.0  # by so much the rate is divided after a fit that diverged
 _ATTEMPTS = 5
-_EXPLODED = 20.0  # a loss so many times that of the first step counts as diverged
-_DUE = 25  # steps between looks at whether it is finite, which wait for the device
 
 
 @dataclass(frozen=True)
@@ -41,33 +39,38 @@ def follow(
 
     A fit that stops by pixels it held out, with ``auto``, is followed by a second one, of another seed and with every
     pixel, each image for the steps that were best; the answer is the mean of the two. A fit that diverges begins again
-    with a lower rate, up to five times. Raises ``UsageError`` for options that cannot be, and ``DenoiseError`` where it
-    diverges still, or an image has values that are not finite.
+    with a lower rate, up to four times. What is not finite is no answer: a fit that is halted there ends with the step
+    before. Raises ``UsageError`` for options that cannot be, and ``DenoiseError`` where it diverges still, or an image
+    has values that are not finite.
     """
     _check(noisy, options)
     began, message = time.monotonic(), ""
     for _ in range(_ATTEMPTS):
-        kept = Kept(stopping.rule(options.stop))
-        first: float | None = None
+        kept, course = Kept(stopping.rule(options.stop)), Course()
+        standing: Standing | None = None
         for step in _with_gradients(fitter, noisy, options):
-            if first is None:
-                first = max(step.loss.max().item(), 1e-4)
-            if (step.number <= _DUE or step.number % _DUE == 0) and not _sound(step, first):
-                break
-            kept.take(step)
+            sound = bool(course.take(step).all())
             seconds = time.monotonic() - began
             halted = halt(seconds)
-            ended = kept.ended() or halted
+            if not sound:
+                if not halted or standing is None:
+                    break
+                yield replace(standing, seconds=seconds, message="", ended=halted)
+                return
+            kept.take(step)
+            ended = kept.ended()
             if not ended and step.number >= options.iters:
                 ended = f"all {options.iters} steps are done"
+            if not halted and course.has_risen(step.number, last=bool(ended)):
+                break
             assert kept.best is not None and kept.best_at is not None
             blind = bool(ended) and not halted and held_pixels_out(options, step)
-            standing = Standing(step, kept.best, kept.best_at, seconds, message, "" if blind else ended)
+            standing = Standing(step, kept.best, kept.best_at, seconds, message, "" if blind else ended or halted)
             yield standing
             message = ""
             if blind:
-                yield from once_more(fitter, noisy, options, standing, lambda: halt(time.monotonic() - began))
-            if ended:
+                yield from once_more(fitter, noisy, options, standing, ended, lambda: halt(time.monotonic() - began))
+            if ended or halted:
                 return
         if not hasattr(options, "rate"):
             raise DenoiseError("The fit diverged.", "The image does not suit this method: choose another.")
@@ -84,9 +87,10 @@ def held_pixels_out(options: Any, step: Step) -> bool:
 
 
 def once_more(
-    fitter: Fitter, noisy: Tensor, options: Any, blind: Standing, halt: Callable[[], str] = lambda: ""
+    fitter: Fitter, noisy: Tensor, options: Any, blind: Standing, why: str, halt: Callable[[], str] = lambda: ""
 ) -> Iterator[Standing]:
-    """The fit that follows a ``blind`` one: another seed, nothing held out, and as many steps as were best.
+    """The fit that follows a ``blind`` one, which ended for the reason ``why``: another seed, nothing held out, and as
+    many steps as were best.
 
     Steps are counted on. Until an image's steps are done its answer stays the blind one's; then it is the mean of both.
     """
@@ -94,13 +98,12 @@ def once_more(
     most = int(blind.best_at.max())
     again = replace(options, seed=options.seed + 1, held_out=0.0, stop="none", iters=most)
     best, message = blind.best, f"once more with every pixel, for {again.iters} steps"
-    first: Tensor | None = None
+    course = Course()
     for step in _with_gradients(fitter, noisy, again):
-        first = step.loss if first is None else first
-        learned = (step.loss <= first) & step.estimate.isfinite().flatten(1).all(dim=1)
+        learned = course.take(step) & ~course.risen()
         due = (blind.best_at == step.number) & learned
         best = torch.where(due[:, None, None, None], (blind.best + step.estimate) / 2, best)
-        ended = halt() or ("stopped by itself" if step.number == again.iters else "")
+        ended = halt() or (why if step.number == again.iters else "")
         counted = replace(step, number=blind.step.number + step.number)
         yield Standing(counted, best, blind.best_at, blind.seconds + time.monotonic() - began, message, ended)
         message = ""
@@ -109,31 +112,30 @@ def once_more(
 
 
 def answer(fitter: Fitter, noisy: Tensor, options: Any) -> Tensor:
-    """What a fit of noisy images (N, C, H, W) answers, also in the midst of code that runs without gradients."""
+    """What the fits of noisy images (N, C, H, W) answer, one by one, also in code that runs without gradients."""
     with torch.inference_mode(False):
-        images = noisy.clone()
-        last = deque(follow(fitter, images, options), maxlen=1).pop()
-    return last.best.to(noisy.dtype)
+        lasts = [deque(follow(fitter, image, options), maxlen=1).pop() for image in torch.split(noisy.clone(), 1)]
+    return torch.cat([last.best for last in lasts]).to(noisy.dtype)
 
 
 def answers(fitter: Fitter, noisy: Tensor, options: Any, counts: tuple[int, ...]) -> list[Tensor]:
     """The estimates after each of ``counts`` (ascending) steps of a single fit, which nothing else stops."""
     chosen = replace(options, iters=counts[-1], stop="none")
-    found: dict[int, Tensor] = {}
+    found = [dict[int, Tensor]() for _ in noisy]
     with torch.inference_mode(False):
-        images = noisy.clone()
-        for standing in follow(fitter, images, chosen):
-            if standing.step.number in counts:
-                found[standing.step.number] = standing.step.estimate.to(noisy.dtype)
-    return [found[count] for count in counts]
+        for image, estimates in zip(torch.split(noisy.clone(), 1), found, strict=True):
+            for standing in follow(fitter, image, chosen):
+                if standing.step.number in counts:
+                    estimates[standing.step.number] = standing.step.estimate.to(noisy.dtype)
+    return [torch.cat([estimates[count] for estimates in found]) for count in counts]
 
 
-def joined(number: int, steps: Sequence[tuple[Tensor, Tensor, Tensor, Tensor | None]]) -> Step:
+def joined(number: int, steps: Sequence[tuple[Tensor, Tensor, Tensor, Tensor | None]], *, coarse: bool = False) -> Step:
     """Step ``number`` of several images, from that of each: loss, output, estimate and held-out misfit."""
     losses, outputs, estimates, held_out = zip(*steps, strict=True)
     known = [misfit for misfit in held_out if misfit is not None]
     misfits = torch.cat(known) if len(known) == len(steps) else None
-    return Step(number, torch.cat(losses), torch.cat(outputs), torch.cat(estimates), misfits)
+    return Step(number, torch.cat(losses), torch.cat(outputs), torch.cat(estimates), misfits, coarse)
 
 
 class Kept:
@@ -149,6 +151,7 @@ class Kept:
     def take(self, step: Step) -> None:
         """Keep what is better in ``step``; an image whose fit has ended keeps what it has."""
         score = self._rule.score(step).float()
+        score = torch.full_like(score, torch.inf) if step.coarse else score
         if self._score is None or self.best is None or self.best_at is None or self._reached is None:
             self._score, self.best = score, step.estimate
             self.best_at = torch.full_like(score, step.number, dtype=torch.long)
@@ -190,15 +193,12 @@ def _with_gradients(fitter: Fitter, noisy: Tensor, options: Any) -> Iterator[Ste
         yield step
 
 
-def _sound(step: Step, first: float) -> bool:
-    loss = step.loss.max().item()
-    return isfinite(loss) and loss <= _EXPLODED * first and bool(step.estimate.isfinite().all())
-
-
 def _check(noisy: Tensor, options: Any) -> None:
     if options.iters < 1:
         raise UsageError(f"A fit cannot have {options.iters} steps.", "It takes at least 1.")
     stopping.rule(options.stop)
+    if options.stop == "held-out" and getattr(options, "held_out", None) == 0:
+        raise UsageError("A fit cannot stop by held-out pixels where held_out is 0.", "It is above 0, such as 0.05.")
     if not noisy.isfinite().all():
         raise DenoiseError(
             "The image has values that are not finite (NaN or infinite).", "Replace them; a fit would spread them."

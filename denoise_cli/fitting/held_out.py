@@ -9,6 +9,15 @@ from torch import Tensor
 from denoise_cli.method import Step
 
 PATIENCE = 200
+_SHARE = 0.05  # of the pixels
+_STOPS = ("auto", "held-out")
+
+
+def share(given: float | None, stop: str) -> float:
+    """Which share of the pixels is held out: what was ``given``, else as much as it takes where ``stop`` goes by it."""
+    if given is not None:
+        return given
+    return _SHARE if stop in _STOPS else 0.0
 
 
 class HeldOut:

@@ -40,7 +40,7 @@ class Last:
 
 
 class Automatic:
-    """The held-out pixels where the fit has any, else the running variance."""
+    """The held-out pixels where the fit has any, else the running variance: of few pixels none may be held out."""
 
     def __init__(self) -> None:
         self._rule: Rule | None = None
@@ -65,7 +65,7 @@ def rule(word: str) -> Rule:
     kind, colon, level = word.partition(":")
     if kind == "sigma" and colon:
         return Discrepancy.parse(level)
-    makers = {"auto": Automatic, "held-out": HeldOut, "variance": RunningVariance, "none": Last}
+    makers = {"auto": Automatic, "held-out": Automatic, "variance": RunningVariance, "none": Last}
     if word not in makers:
         raise UsageError(f"A fit cannot stop at {word!r}.", f"Write {FORMS}.")
     made: Rule = makers[word]()

@@ -16,7 +16,7 @@ from torch.nn import functional
 from denoise_cli import seeds
 from denoise_cli.device import autocast_afresh
 from denoise_cli.errors import UsageError, did_you_mean
-from denoise_cli.fitting import memory, target
+from denoise_cli.fitting import held_out, memory, target
 from denoise_cli.fitting.averaging import RunningMean
 from denoise_cli.fitting.follow import answer, answers, joined
 from denoise_cli.fitting.target import Target, misfit
@@ -60,7 +60,7 @@ class Options:
     input: str = NOISE  # noise, or the noisy image
     jitter: float = 1 / 30  # standard deviation of the noise that is added to the input in each step
     average: float = 0.99  # decay of the mean of the outputs; 0: the last output alone
-    held_out: float = 0.05  # share of the pixels that is not fitted, to know when to stop
+    held_out: float | None = None  # share of the pixels that is not fitted; 0.05 where that is how it stops, else 0
     coarse: int = 0  # first steps, on the image at half the size
     loss: str = "l2"  # l2, l1 or huber
     impulses: float | None = None  # share of salt and pepper, which is not fitted; measured where it is not given
@@ -94,7 +94,9 @@ class Dip:
         """What is not given is measured on the image (1, C, H, W); raises ``UsageError`` for what cannot be."""
         _one_of("input", options.input, INPUTS)
         _one_of("optimiser", options.optimiser, OPTIMISERS)
-        target.check(options.padding, options.pad_size, options.held_out, options.loss)
+        target.check(options.padding, options.pad_size, held_out.share(options.held_out, options.stop), options.loss)
+        if options.impulses is not None and not 0 <= options.impulses < 1:
+            raise UsageError(f"dip: impulses cannot be {options.impulses}.", "It is a share from 0 to below 1.")
         if not (options.rate > 0 and options.jitter >= 0 and 0 <= options.average < 1 and options.coarse >= 0):
             raise UsageError(
                 f"dip: rate {options.rate:g}, jitter {options.jitter:g}, average {options.average:g} and coarse "
@@ -124,10 +126,9 @@ class Dip:
 
     def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
         """Step by step; raises ``DeviceError`` where it will not fit into memory, before the first one."""
-        chosen = self.settle(noisy, options)
-        fits = [_Fit(self.config, image[None], chosen) for image in noisy]
+        fits = [_Fit(self.config, image, self.settle(image, options)) for image in torch.split(noisy, 1)]
         for number in range(1, options.iters + 1):
-            yield joined(number, [fit.step(number) for fit in fits])
+            yield joined(number, [fit.step(number) for fit in fits], coarse=number <= options.coarse)
 
 
 class _Fit:
@@ -137,7 +138,8 @@ class _Fit:
         self._options = options
         self._generator = seeds.generator(options.seed, "dip", device=noisy.device)
         known = _known(noisy, options)
-        self._target = Target.make(noisy, known, options.held_out, options.padding, options.pad_size, self._generator)
+        share = held_out.share(options.held_out, options.stop)
+        self._target = Target.make(noisy, known, share, options.padding, options.pad_size, self._generator)
         height, width = self._target.pixels.shape[-2:]
         depth = 0 if config.kind == PLAIN else min(config.depth, scales(min(height, width)))
         multiple = 2 ** (depth + (options.coarse > 0))
@@ -184,10 +186,10 @@ class _Fit:
             if number == options.coarse + 1:
                 self._mean = RunningMean(options.average)
             estimate = self._mean.take(output).clamp(0, 1)
-            held_out = aim.held_out_misfit(estimate)
+            unseen = aim.held_out_misfit(estimate)
             if options.keep:
                 estimate = torch.where(aim.known, aim.noisy.clamp(0, 1), estimate)
-        return squares, output, estimate, held_out
+        return squares, output, estimate, unseen
 
     def _input(self, config: Config, size: tuple[int, int]) -> Tensor:
         """What goes into the net, (1, C, *size): noise, or the noisy image with what is not fitted filled."""

@@ -5,7 +5,7 @@ with Limited Data": five convolutions without padding, five transposed ones back
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import inf
 
 import torch
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from denoise_cli import seeds
 from denoise_cli.device import autocast_afresh
 from denoise_cli.errors import UsageError, did_you_mean
-from denoise_cli.fitting import memory, target
+from denoise_cli.fitting import held_out, memory, target
 from denoise_cli.fitting.averaging import RunningMean
 from denoise_cli.fitting.follow import answer, answers, joined
 from denoise_cli.fitting.target import Target, misfit
@@ -25,7 +25,6 @@ from denoise_cli.noise.estimate import known_sigma
 
 WINDOWS = (6, 6, 6, 6, 5)  # sides of the encoder's kernels (Table I); the decoder's are the same, backwards
 LEAST = sum(side - 1 for side in WINDOWS) + 1  # the smallest image, pixels: its hidden state has one
-_HELD_OUT = 0.05
 OPTIMISERS = MUON, ADAM, DESCENT = "muon", "adam", "descent"
 
 
@@ -71,11 +70,8 @@ class Rnn:
         self.config = config
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """Checks the options, and settles what is held out; raises ``UsageError``."""
-        held_out = options.held_out
-        if held_out is None:
-            held_out = _HELD_OUT if options.stop in ("auto", "held-out") else 0.0
-        target.check(options.padding, options.pad_size, held_out, "l2")
+        """Nothing is measured here; raises ``UsageError`` for what cannot be."""
+        target.check(options.padding, options.pad_size, held_out.share(options.held_out, options.stop), "l2")
         if options.optimiser not in OPTIMISERS:
             raise UsageError(
                 f"rnn has no optimiser {options.optimiser!r}.", did_you_mean(options.optimiser, OPTIMISERS)
@@ -91,7 +87,7 @@ class Rnn:
             raise UsageError(f"rnn: the rate cannot be {options.rate:g}.", "It is above 0.")
         if not 0 <= options.smooth < inf:
             raise UsageError(f"rnn: smooth cannot be {options.smooth:g}.", "It is 0 or more.")
-        return replace(options, held_out=held_out)
+        return options
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
@@ -138,7 +134,8 @@ class _Fit:
         self._options = options
         generator = seeds.generator(options.seed, "rnn", device=noisy.device)
         known = torch.ones_like(noisy[:, :1], dtype=torch.bool)
-        self._target = Target.make(noisy, known, options.held_out or 0.0, options.padding, options.pad_size, generator)
+        share = held_out.share(options.held_out, options.stop)
+        self._target = Target.make(noisy, known, share, options.padding, options.pad_size, generator)
         height, width = (max(LEAST, side) for side in self._target.pixels.shape[-2:])
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeds.derive(options.seed, "rnn", "weights"))

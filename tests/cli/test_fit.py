@@ -56,7 +56,7 @@ def test_a_second_fit_is_seen_too(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert main(["fit-dip", str(noisy), "--stop", "auto", "--iters", "12", *words, *TINY]) == 0
     out, err = capsys.readouterr()
     record = json.loads(out)
-    assert record["steps"] == 12 + record["best_step"] and record["ended"] == "stopped by itself"
+    assert record["steps"] == 12 + record["best_step"] and record["ended"] == "all 12 steps are done"
     assert f"once more with every pixel, for {record['best_step']} steps" in err
     saved = {path.name for path in tmp_path.glob("out-step*")}
     assert saved == {f"out-step{number}.png" for number in range(10, record["steps"] + 1, 10)}
@@ -187,6 +187,22 @@ def test_run_fits_too(tmp_path: Path) -> None:
         "noisy-denoised-iters2.png",
         "noisy-denoised-iters3.png",
     }
+
+
+@pytest.mark.parametrize("model", ["dip", "rnn"])
+def test_so_many_steps_are_the_same_in_run(tmp_path: Path, model: str) -> None:
+    noisy = str(picture(tmp_path / "noisy.png"))
+    assert main([f"fit-{model}", noisy, "-o", str(tmp_path / "fit.png"), "--iters", "2"]) == 0
+    assert main(["run", noisy, "--model", model, "-o", str(tmp_path / "run.png"), "--iters", "2"]) == 0
+    assert (tmp_path / "fit.png").read_bytes() == (tmp_path / "run.png").read_bytes()
+
+
+def test_stopping_by_held_out_pixels_where_there_are_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    dot = tmp_path / "dot.png"
+    write(Image(np.full((1, 1, 1), 0.4, np.float32), Source("x", mode="L", depth=8)), dot, force=False)
+    assert main(["fit-dip", str(dot), "--stop", "held-out", "--iters", "3", *TINY]) == 0
+    assert main(["fit-dip", str(dot), "--stop", "held-out", "--set", "held_out=0", "--force", *TINY]) == 2
+    assert "cannot stop by held-out pixels where held_out is 0" in capsys.readouterr().err
 
 
 def test_fit_rnn(tmp_path: Path) -> None:

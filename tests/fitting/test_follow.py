@@ -111,6 +111,70 @@ def test_a_fit_that_diverges_begins_again_more_slowly(noisy: Tensor) -> None:
     assert standings[-1].step.number == 30 and standings[-1].best.isfinite().all()
 
 
+class Broken(Passing):
+    """Its estimate is not finite in some steps."""
+
+    def __init__(self, *numbers: int, rate: float = 0.0) -> None:
+        super().__init__()
+        self.numbers, self.least = numbers, rate
+
+    def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
+        for step in super().fit(noisy, options):
+            broken = step.number in self.numbers and options.rate > self.least
+            yield replace(step, estimate=step.estimate * torch.nan) if broken else step
+
+
+@pytest.mark.parametrize("number", [30, 31, 40])
+def test_what_is_not_finite_is_no_answer_at_whichever_step(noisy: Tensor, number: int) -> None:
+    standings = list(follow(Broken(number, rate=0.005), noisy, Options(iters=40, stop="none", rate=0.01)))
+    assert all(standing.step.estimate.isfinite().all() for standing in standings)
+    assert [standing.message for standing in standings if standing.message], "it began again"
+    assert standings[-1].step.number == 40 and standings[-1].ended == "all 40 steps are done"
+
+
+def test_halted_where_it_is_not_finite_it_answers_with_the_step_before(noisy: Tensor) -> None:
+    calls: list[float] = []
+
+    def halt(seconds: float) -> str:
+        calls.append(seconds)
+        return "enough" if len(calls) == 30 else ""
+
+    *_, before, last = follow(Broken(30), noisy, Options(iters=40, stop="none", rate=0.001), halt)
+    assert last.ended == "enough" and last.step.number == 29
+    assert torch.equal(last.best, before.best) and last.best.isfinite().all()
+
+
+def test_the_second_fit_ends_for_the_reason_of_the_first(noisy: Tensor) -> None:
+    *_, last = follow(Passing(turn=40), noisy, Holding(rate=0.001, iters=50))
+    assert last.ended == "all 50 steps are done" and last.step.number == 90
+
+
+def test_coarse_steps_are_never_the_best(noisy: Tensor) -> None:
+    class Coarse(Passing):
+        def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
+            for step in super().fit(noisy, options):
+                yield replace(step, coarse=step.number <= 5, loss=torch.full_like(step.loss, 0.001 * step.number))
+
+    *_, last = follow(Coarse(), noisy, Options(stop="sigma:1", iters=9))
+    assert last.ended == "down to the noise" and last.best_at.tolist() == [6, 6]
+    *_, last = follow(Coarse(turn=3), noisy, Options(stop="held-out", iters=9))
+    assert last.best_at.tolist() == [6, 6]
+
+
+def test_each_image_is_answered_as_if_it_came_alone(noisy: Tensor) -> None:
+    class Picky(Passing):
+        def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
+            self.diverges_above = 0.005 if noisy.mean() < 0.4 else 1.0
+            return super().fit(noisy, options)
+
+    images = torch.cat((noisy[:1], 0.5 * noisy[:1]))
+    options = Options(iters=9, stop="none", rate=0.01)
+    found = answer(Picky(), images, options)
+    assert torch.equal(found, torch.cat([answer(Picky(), image[None], options) for image in images]))
+    (after,) = answers(Picky(), images, options, (7,))
+    assert torch.equal(after[1:], answers(Picky(), images[1:], options, (7,))[0])
+
+
 def test_a_fit_that_always_diverges_is_an_error(noisy: Tensor) -> None:
     with pytest.raises(DenoiseError, match="diverged 5 times"):
         list(follow(Passing(diverges_above=0.0), noisy, Options()))

@@ -30,6 +30,11 @@ def test_automatic_takes_held_out_pixels_where_there_are_any() -> None:
     assert rule("auto").score(step(1)).item() == float("inf")  # the variance is not known yet
 
 
+def test_where_no_pixel_is_held_out_the_variance_tells() -> None:
+    found = rule("held-out")
+    assert found.score(step(1)).item() == float("inf") and found.patience == RunningVariance().patience
+
+
 def test_the_running_variance_by_hand() -> None:
     """ES-EMV with a share of 0.1: mean 0, 0.1, 0.19; variance 0, 0.9 * 0.1 * 1, 0.9 * (0.09 + 0.1 * 0.81)."""
     found = RunningVariance(warm_up=1)

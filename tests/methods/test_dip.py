@@ -160,6 +160,56 @@ def test_a_rate_that_is_too_high_is_lowered() -> None:
     assert told and "diverged" in told[0] and "10 instead of 40" in told[0]
 
 
+def test_a_rate_that_leaves_a_bounded_net_at_black_or_white_is_lowered() -> None:
+    noisy = noisy_of(0.2 + 0.2 * smooth(), "gaussian:25")
+    for stop in ("none", "auto"):
+        options = Options(optimiser="adam", rate=10.0, iters=25, stop=stop)
+        told = [standing.message for standing in follow(Dip(SMALL), noisy, options) if standing.message]
+        assert told and "diverged" in told[0] and "2.5 instead of 10" in told[0]
+
+
+@pytest.mark.parametrize("coarse", [0, 10])
+@pytest.mark.parametrize("kind", ["black", "white", "gray", "dot", "black and white", "noise", "salt"])
+def test_no_image_is_taken_for_a_fit_that_diverges(kind: str, coarse: int) -> None:
+    flat = torch.full((1, 1, 16, 20), 0.5)
+    noise = torch.rand((1, 3, 16, 16), generator=seeds.generator(0))
+    images = {
+        "black": 0 * flat, "white": 2 * flat, "gray": flat, "dot": flat[..., :1, :1],
+        "black and white": (torch.arange(16)[:, None] + torch.arange(16)).remainder(2).float()[None, None],
+        "noise": noise, "salt": noisy_of(flat, "sp:0.7"),
+    }  # fmt: skip
+    standings = list(follow(Dip(SMALL), images[kind], Options(iters=50, stop="none", coarse=coarse)))
+    assert not any(standing.message for standing in standings)
+
+
+def test_a_coarse_step_ends_no_fit() -> None:
+    noisy = noisy_of(0.2 + 0.6 * smooth(side=48), "gaussian:50")
+    options = Options(iters=60, stop="sigma:50", coarse=40, jitter=0.0)
+    *_, last = follow(Dip(SMALL), noisy, options)
+    assert last.step.number > 40 and (last.best_at > 40).all()
+
+
+def test_each_image_of_a_batch_is_fitted_by_itself() -> None:
+    clean = 0.2 + 0.6 * smooth(side=24)
+    noisy = torch.cat((noisy_of(clean, "sp:0.3"), noisy_of(clean, "gaussian:25")))
+    alone = torch.cat([Dip(SMALL).denoise(image[None], QUICK) for image in noisy])
+    assert torch.equal(Dip(SMALL).denoise(noisy, QUICK), alone)
+    (estimates,) = Dip(SMALL).estimates(noisy, QUICK, (2,))
+    assert torch.equal(estimates[1:], Dip(SMALL).estimates(noisy[1:], QUICK, (2,))[0])
+
+
+def test_of_steps_that_are_asked_for_every_pixel_is_fitted() -> None:
+    noisy = noisy_of(smooth(1, 16), "gaussian:25")
+    dip = Dip(SMALL)
+    settled = dip.settle(noisy, Options())
+    (found,) = dip.estimates(noisy, settled, (3,))
+    assert torch.equal(found, dip.denoise(noisy, replace(settled, stop="none", held_out=0.0, iters=3)))
+    for stop, there in (("none", False), ("sigma:25", False), ("variance", False), ("auto", True), ("held-out", True)):
+        with torch.enable_grad():
+            step = next(dip.fit(noisy, replace(settled, stop=stop)))
+        assert (step.held_out is not None) == there
+
+
 def test_what_does_not_fit_into_memory_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "free_bytes", lambda device: 100_000)
     with pytest.raises(DeviceError, match=r"64x32 pixels takes about .* GB") as raised:
@@ -189,6 +239,7 @@ def broken(**changes: Any) -> Callable[[], object]:
         broken(kind="unet"), broken(width=0), broken(side=4), broken(border="edge"), broken(input="sky"),
         broken(optimiser="sgd"), broken(rate=0.0), broken(jitter=-1.0), broken(average=1.0), broken(padding="mirror"),
         broken(pad_size=-1), broken(held_out=1.0), broken(loss="ssim"), broken(coarse=-1),
+        broken(impulses=1.0), broken(impulses=-0.1),
     ],
 )  # fmt: skip
 def test_what_cannot_be(build: Callable[[], object]) -> None:

@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from denoise_cli import noise, seeds
-from denoise_cli.errors import DeviceError, UsageError
+from denoise_cli.errors import DenoiseError, DeviceError, UsageError
 from denoise_cli.fitting import memory
+from denoise_cli.fitting.follow import follow
 from denoise_cli.method import Fitter
 from denoise_cli.methods.rnn import Autoencoder, Config, Options, Rnn
 from denoise_cli.metrics.psnr import psnr
@@ -84,11 +85,28 @@ def test_salt_and_pepper_breaks_nothing() -> None:
 
 def test_pixels_are_held_out_only_where_they_tell_when_to_stop() -> None:
     noisy = torch.rand((1, 1, 26, 30), generator=seeds.generator(0))
-    shares = {stop: Rnn(SMALL).settle(noisy, Options(stop=stop)).held_out for stop in ("none", "sigma:25", "auto")}
-    assert shares == {"none": 0, "sigma:25": 0, "auto": 0.05}
+    for stop, there in (("none", False), ("sigma:25", False), ("variance", False), ("auto", True), ("held-out", True)):
+        with torch.enable_grad():
+            step = next(Rnn(SMALL).fit(noisy, Rnn(SMALL).settle(noisy, Options(stop=stop))))
+        assert (step.held_out is not None) == there
     with torch.enable_grad():
-        assert next(Rnn(SMALL).fit(noisy, Options(stop="none"))).held_out is None
-        assert next(Rnn(SMALL).fit(noisy, Options(stop="held-out"))).held_out is not None
+        assert next(Rnn(SMALL).fit(noisy, Options(stop="none", held_out=0.1))).held_out is not None
+
+
+def test_the_estimates_after_some_steps_are_of_a_fit_with_every_pixel() -> None:
+    noisy = torch.rand((1, 1, 26, 30), generator=seeds.generator(0))
+    settled = Rnn(SMALL).settle(noisy, Options())
+    (found,) = Rnn(SMALL).estimates(noisy, settled, (3,))
+    assert torch.equal(found, Rnn(SMALL).denoise(noisy, replace(settled, stop="none", held_out=0.0, iters=3)))
+
+
+def test_a_rate_that_is_too_high_is_lowered() -> None:
+    noisy = noise.parse("gaussian:25")(torch.linspace(0.1, 0.6, 30).expand(1, 1, 26, 30), seeds.generator(0)).noisy
+    options = Options(optimiser="descent", rate=0.04, iters=4, stop="none")
+    told = [standing.message for standing in follow(Rnn(SMALL), noisy, options) if standing.message]
+    assert told and told[0].startswith("the fit diverged; it begins again with a rate of")
+    with pytest.raises(DenoiseError, match="diverged 5 times"):
+        Rnn(SMALL).denoise(noisy, replace(options, rate=10.0))
 
 
 @pytest.mark.parametrize("size", [(1, 1), (5, 90), (25, 24), (33, 40)])
