@@ -27,6 +27,13 @@ def test_zoom_repeats_pixels() -> None:
     assert np.allclose(sheet.pixels[:, 8:20:3, 8:23:3], image.pixels, atol=0.5 / 255 + 1e-6)
 
 
+def test_cells_are_as_wide_as_their_captions_need() -> None:
+    sheet = contact_sheet([_flat(0.2, width=6), _flat(0.4, width=6)], ["a", "b"], columns=2, least=30)
+    assert sheet.width == 2 * (30 + 8) + 8
+    assert np.allclose(sheet.pixels[:, 8:28, 20:26], 51 / 255) and sheet.pixels[:, 8:28, 8:20].min() == 1
+    assert np.allclose(sheet.pixels[:, 8:28, 58:64], 102 / 255)
+
+
 def test_the_caption_is_drawn() -> None:
     with_words, without = (contact_sheet([_flat(1)], [words], columns=1).pixels for words in ("noisy", ""))
     assert without.min() == 1
