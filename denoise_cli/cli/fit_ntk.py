@@ -23,7 +23,7 @@ def fit_ntk(
     sigma: Annotated[
         float | None, typer.Option(help="Noise level, 0..255 (up to 1: of 0..1); measured if not given.", min=0)
     ] = None,
-    seed: fit.Seed = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the points, and of the noise that probes the risk.")] = None,
     max_pixels: flags.MaxPixels = None,
     device: flags.Device = "auto",
     force: flags.Force = False,

@@ -213,7 +213,8 @@ def run(
     if found.earlier:
         screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    stdin = streams.read_stdin() if any(item.path is None for item in items) else b""
+    example = f"denoise {ctx.info_name} - -o - > clean.png"
+    stdin = streams.read_stdin(example) if any(item.path is None for item in items) else b""
 
     from denoise_cli import device as devices
     from denoise_cli.inference.batch import Batch, count_done, digest_of, jobs, record

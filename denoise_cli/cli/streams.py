@@ -27,7 +27,7 @@ def goes_to_stdout(items: Sequence["Item"], output: str | None, pictures: int, a
     return False
 
 
-def read_stdin(command: str = "denoise run - -o - > clean.png") -> bytes:
+def read_stdin(command: str) -> bytes:
     """All of stdin, in the main thread, where Ctrl-C can stop the waiting; ``command`` is an example of its use.
 
     Raises ``UsageError`` where nothing is piped in, ``InputError`` where that is empty.
