@@ -1,7 +1,8 @@
 """What the commands that fit single images share: their flags, the files, and which image is fitted when."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,10 +12,12 @@ from denoise_cli.cli import outcomes, screen, streams
 from denoise_cli.cli.durations import parse_duration
 from denoise_cli.cli.fit_view import Task, Watch, fit_image, most_steps
 from denoise_cli.cli.interrupts import interrupts
-from denoise_cli.errors import AGAIN, ExistsError
+from denoise_cli.errors import InputError
 from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
+    from denoise_cli.inference.inputs import Item
+    from denoise_cli.inference.journal import Journals
     from denoise_cli.method import Method
 
 Inputs = Annotated[
@@ -39,9 +42,9 @@ PadSize = Annotated[int | None, typer.Option("--pad-size", min=0, help="Width of
 Rate = Annotated[float | None, typer.Option(help="Learning rate; divided by 4 where a fit diverges.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of weights, input noise and held-out pixels.")]
 Clean = Annotated[Path | None, typer.Option(help="The clean image, for the PSNR on the curve and the sheet only.")]
-Curve = Annotated[Path | None, typer.Option(help="A figure of loss and PSNR over the steps (PNG).")]
+Curve = Annotated[Path | None, typer.Option(help="A figure of loss and PSNR over the steps: a PNG.")]
 SaveEvery = Annotated[int | None, typer.Option("--save-every", min=1, help="Save the estimate every so many steps.")]
-Preview = Annotated[Path | None, typer.Option(help="A contact sheet of the estimates on the way (PNG).")]
+Preview = Annotated[Path | None, typer.Option(help="A contact sheet of the estimates on the way.")]
 Workers = Annotated[
     int | None,
     typer.Option(
@@ -81,11 +84,16 @@ def chosen(card: "Method", given: dict[str, Any], settings: dict[str, Any], of: 
 
 
 def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
-    """Fit every image of ``job`` and write the best estimate of each; exit code 130 after Ctrl-C."""
+    """Fit every image of ``job`` and write the best estimate of each; exit code 130 after Ctrl-C.
+
+    In a folder of results, what was done before with the same settings is left out.
+    """
     from denoise_cli import device as devices
     from denoise_cli.cli.fit_workers import at_once, fit_at_once
     from denoise_cli.image import MAX_PIXELS
+    from denoise_cli.inference.batch import digest_of
     from denoise_cli.inference.inputs import STREAM, gather
+    from denoise_cli.inference.journal import Journals
     from denoise_cli.inference.outputs import Layout, check
 
     seconds = parse_duration(job.time) if job.time is not None else float("inf")
@@ -95,38 +103,49 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     to_stdout = streams.goes_to_stdout(items, job.output, 1, job.as_json)
     layout = Layout.of(items, None if to_stdout else job.output, None)
     existing = [] if to_stdout else check(items, layout)
-    if existing and not job.force:
-        raise ExistsError(f"{existing[0][1]} exists already.", AGAIN)
-    answers = [] if to_stdout else [layout.paths(item)[0] for item in items]
+    limit = MAX_PIXELS if job.max_pixels is None else job.max_pixels
+    where = devices.pick(job.device)
+    dtype = devices.precision(job.precision, where)
+    piped = any(item.path is None for item in items)
+    stdin = streams.read_stdin(f"denoise fit-{card.name} - -o - > clean.png") if piped else b""
+    settings = {"fit": card.name, "config": asdict(config), "options": asdict(options)}
+    key = digest_of(settings | {"time": job.time, "precision": job.precision})
+    done, changed = _done([] if job.force else existing, Journals(layout), key, stdin, limit)
+    left = [item for item in items if item not in done]
+    answers = [] if to_stdout else [layout.paths(item)[0] for item in left]
     job.watch.check(items, answers, most_steps(options), force=job.force)
     if found.earlier:
         screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
-    stdin = streams.read_stdin() if any(item.path is None for item in items) else b""
-    where = devices.pick(job.device)
-    dtype = devices.precision(job.precision, where)
+    for item, path in done.items():
+        screen.say(f"{item.name}: done before -> {path}")
+        if job.as_json:
+            screen.emit(json.dumps({"input": item.name, "output": [str(path)], "skipped": True, "error": None}))
+    if not left:
+        return
     devices.keep_memory()
-    limit = MAX_PIXELS if job.max_pixels is None else job.max_pixels
     tasks = [
         Task(
             index=index,
             item=item,
             data=stdin if item.path is None else None,
             path=answers[index] if answers else None,
+            journal=None if to_stdout else layout.folder(item),
+            settings=key,
             model=card.name,
             config=config,
             options=options,
             seconds=seconds,
             watch=job.watch,
-            force=job.force,
+            force=job.force or item in changed,
             as_json=job.as_json,
             max_pixels=limit,
             device=str(where),
             dtype=dtype,
         )
-        for index, item in enumerate(items)
+        for index, item in enumerate(left)
     ]
     failures = outcomes.Failures(len(items), "fitted")
-    workers = at_once(job.workers, len(items), where)
+    workers = at_once(job.workers, len(left), where)
     with interrupts() as interrupted:
         if workers > 1:
             results = fit_at_once(tasks, workers, where, dtype, interrupted)
@@ -142,5 +161,40 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
                 if job.as_json:
                     screen.emit(json.dumps({"input": task.item.name, "error": str(error)}))
         if interrupted:
+            _tell_left(tasks, len(items))
             raise typer.Exit(interrupted[0])
     failures.conclude()
+
+
+def _done(
+    existing: "Sequence[tuple[Item, Path]]", journals: "Journals", settings: str, stdin: bytes, max_pixels: int
+) -> "tuple[dict[Item, Path], set[Item]]":
+    """The ``existing`` results that are up to date, and the inputs that have changed since, which are fitted again.
+
+    Raises ``ExistsError`` where a result was not made with these ``settings``.
+    """
+    from denoise_cli.image import fetch
+    from denoise_cli.inference.journal import digest, is_done
+
+    done, changed = {}, set()
+    for item, path in existing:
+        try:
+            data = stdin if item.path is None else fetch(item.path, max_pixels)
+        except InputError:  # told when its turn comes
+            changed.add(item)
+            continue
+        if is_done(journals.of(item), path, settings, digest(data)):
+            done[item] = path
+        else:
+            changed.add(item)
+    return done, changed
+
+
+def _tell_left(tasks: "Sequence[Task]", count: int) -> None:
+    """Say which of ``count`` images an interrupt left to do, and how."""
+    left = [task for task in tasks if task.path is not None and not task.path.exists()]
+    if left:
+        way = "the same command again does them"
+        if left[0].journal is None:
+            way = "name them in another command; into a folder, with -o, the same one would go on"
+        screen.say(f"{len(left)} of {count} images are left, from {left[0].item.name} on: {way}")

@@ -43,7 +43,7 @@ def fit_dip(
 ) -> None:
     """Fit a deep image prior to each image: no training data, no weights. It stops by itself.
 
-    Ctrl-C, or the end of --time, writes the best so far.
+    Ctrl-C, or the end of --time, writes the best so far. Into a folder, the same command again does what is missing.
 
     Examples:
 

@@ -44,7 +44,7 @@ def fit_rnn(
     """Fit a recurrent autoencoder to each image, best a small one: no training data, no weights. It stops by itself.
 
     --smooth keeps the noise out, so that a small image can do with a number of steps, and nothing held out of the fit.
-    Ctrl-C, or the end of --time, writes the best so far.
+    Ctrl-C, or the end of --time, writes the best so far. Into a folder, the same command again does what is missing.
 
     Examples:
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 _SHOWN = (10, 25, 50, 100, 200, 400, 800, 1600, 3200)  # steps on the contact sheet, besides the last and the best
 _COLUMNS = 4  # of the contact sheet
-_WIDE = 192  # least width of an image on it, pixels, so that captions fit beneath
+_INTERRUPTED = "interrupted"
+_WIDE = 192  # least width of its cells, pixels, so that captions fit beneath; small images are made about as large
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Watch:
     def check(self, items: "Sequence[Item]", answers: "Sequence[Path]", steps: int, *, force: bool) -> None:
         """Raise where it cannot be shown, before any work; no ``answers`` are one on stdout."""
         from denoise_cli.fitting.history import check_curve
+        from denoise_cli.image import format_of
 
         images, named = len(items), [path for path in (self.curve, self.preview) if path is not None]
         if images > 1 and (named or self.clean is not None):
@@ -43,14 +45,26 @@ class Watch:
         if not answers and self.save_every is not None:
             raise UsageError("--save-every has no place for its images on stdout.", "Name a file with -o.")
         if self.curve is not None:
-            check_curve()
-        taken = [item.path for item in items if item.path is not None] + list(answers)
+            check_curve(self.curve)
+        if self.preview is not None:
+            format_of(self.preview)  # raises where that is none
+        taken = {item.path.resolve() for item in items if item.path is not None} | {path.resolve() for path in answers}
         for path in named:
-            if path.resolve() in [other.resolve() for other in taken]:
+            if path.resolve() in taken:
                 raise OutputError(f"{path} would be two things at once.", "Give --curve and --preview other names.")
-            taken.append(path)
+            if path.is_dir():
+                raise OutputError(f"{path} is a folder.", "Name a file in it.")
+            taken.add(path.resolve())
         every = self.save_every or steps + 1
-        shots = [snapshot(answer, number) for answer in answers for number in range(every, steps + 1, every)]
+        numbers = range(every, steps + 1, every)
+        for answer in answers:
+            clash = next((number for number in numbers if snapshot(answer.resolve(), number) in taken), None)
+            if clash is not None:
+                raise OutputError(
+                    f"{snapshot(answer, clash)} would be two things at once: --save-every takes that name too.",
+                    "Fit the images one after another, into folders of their own.",
+                )
+        shots = [snapshot(answer, number) for answer in answers for number in numbers]
         for path in () if force else (*named, *shots):
             if path.exists():
                 raise ExistsError(f"{path} exists already.", AGAIN)
@@ -64,6 +78,8 @@ class Task:
     item: "Item"
     data: bytes | None  # of stdin; None: the item is a file
     path: Path | None  # of the answer; None: stdout
+    journal: Path | None  # the folder whose journal tells of the answer
+    settings: str  # digest of all that changes the answer
     model: str
     config: Any
     options: Any
@@ -111,7 +127,8 @@ def fit_image(task: Task, voice: Voice, interrupted: Callable[[], bool]) -> Deno
     import torch
 
     from denoise_cli import methods
-    from denoise_cli.image import decode, read
+    from denoise_cli.image import decode, fetch
+    from denoise_cli.inference.journal import digest
     from denoise_cli.method import Fitter
 
     fitter = methods.find(task.model).make(task.config)
@@ -119,14 +136,15 @@ def fit_image(task: Task, voice: Voice, interrupted: Callable[[], bool]) -> Deno
     where = torch.device(task.device)
     try:
         name, limit = task.item.name, task.max_pixels
-        image = read(name, limit) if task.data is None else decode(task.data, name, limit)
+        data = fetch(name, limit) if task.data is None else task.data
+        image = decode(data, name, limit)
         for warning in image.source.warnings:
             voice.say(warning)
         voice.say(f"{name}: {image.width}x{image.height}, at most {most_steps(task.options)} steps")
         with torch.autocast(where.type, task.dtype, enabled=task.dtype != torch.float32):
             view = _View(task, voice, image, where)
             last = view.follow(fitter, interrupted)
-        view.finish(last)
+        view.finish(last, digest(data))
     except UsageError:
         raise
     except DenoiseError as error:
@@ -187,15 +205,16 @@ class _View:
         """``estimate`` (1, C, H, W) with what the file held besides its pixels."""
         return self._image.with_pixels(estimate[0].float().cpu().numpy())
 
-    def finish(self, last: "Standing") -> None:
-        """Write the answer, draw the curve and the sheet, and say what became of the image."""
+    def finish(self, last: "Standing", content: str) -> None:
+        """Write the answer to an image of that ``content``, draw curve and sheet, and say what became of it."""
         from denoise_cli.image import write
 
         task, answer = self._task, self.as_image(last.best)
+        record = self._record(last)
         if task.path is None:
             streams.write_stdout([answer], None)
         else:
-            write(answer, task.path, force=task.force)
+            self._write(answer, task.path, record, "" if last.ended == _INTERRUPTED else content)
         watch, rows = task.watch, self._history.rows
         best_at = int(last.best_at[0])
         if watch.curve is not None:
@@ -208,35 +227,49 @@ class _View:
             words = _caption("answer", self._history.score(last.best))
             pictures = [("noisy", self._image), *self._shown, (words, answer)]
             captions, images = zip(*((words, picture) for words, picture in pictures), strict=True)
-            zoom = -(-_WIDE // self._image.width)
-            write(contact_sheet(images, captions, _COLUMNS, zoom), watch.preview, force=task.force)
+            zoom = -(-_WIDE // max(self._image.width, self._image.height))
+            write(contact_sheet(images, captions, _COLUMNS, zoom, _WIDE), watch.preview, force=task.force)
         self._voice.say(
             f"{task.item.name}: {last.ended} after {last.step.number} steps, the best is step {best_at}, "
             f"{last.seconds:.1f} s -> {task.path or 'stdout'}"
         )
         if task.as_json:
-            from denoise_cli.device import peak_memory
-
-            record = {
-                "input": task.item.name,
-                "output": [str(task.path)],
-                "model": task.model,
-                "device": str(self._noisy.device),
-                "steps": last.step.number,
-                "best_step": best_at,
-                "ended": last.ended,
-                "seconds": round(last.seconds, 3),
-                "peak_memory": peak_memory(),
-                "warnings": list(self._image.source.warnings),
-                "error": None,
-            }
             self._voice.emit(json.dumps(record))
+
+    def _record(self, last: "Standing") -> dict[str, Any]:
+        """What ``--json`` and the journal tell."""
+        from denoise_cli.device import peak_memory
+
+        return {
+            "input": self._task.item.name,
+            "output": [str(self._task.path)],
+            "model": self._task.model,
+            "device": str(self._noisy.device),
+            "steps": last.step.number,
+            "best_step": int(last.best_at[0]),
+            "ended": last.ended,
+            "seconds": round(last.seconds, 3),
+            "peak_memory": peak_memory(),
+            "warnings": list(self._image.source.warnings),
+            "error": None,
+        }
+
+    def _write(self, answer: "Image", path: Path, record: dict[str, Any], content: str) -> None:
+        """Write ``answer``, once the journal tells that it is from ``content``; from none, it is to be done again."""
+        from denoise_cli.files import write_atomically
+        from denoise_cli.image import encode, format_of
+        from denoise_cli.inference.journal import Journal, digest
+
+        data = encode(answer, format_of(path))
+        if self._task.journal is not None:
+            Journal(self._task.journal).add(record, self._task.settings, content, {path: digest(data)})
+        write_atomically(path, data, force=self._task.force)
 
     def _standings(self, fitter: "Fitter", interrupted: Callable[[], bool]) -> "Iterator[Standing]":
         from denoise_cli.fitting.follow import follow
 
         def halt(spent: float) -> str:
-            return "interrupted" if interrupted() else "the time is up" if spent >= self._task.seconds else ""
+            return _INTERRUPTED if interrupted() else "the time is up" if spent >= self._task.seconds else ""
 
         return follow(fitter, self._noisy, self._task.options, halt)
 

@@ -46,8 +46,10 @@ class History:
         return None if self._clean is None else psnr(estimate.float(), self._clean).item()
 
 
-def check_curve() -> None:
-    """Raise ``UsageError`` where no figure can be drawn."""
+def check_curve(path: Path) -> None:
+    """Raise ``UsageError`` where no figure can be drawn, or ``path`` is not the name of a PNG."""
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"The curve is a PNG, and {str(path)!r} is the name of none.", "Let it end in .png.")
     try:
         import matplotlib.figure  # noqa: F401
     except ImportError as error:

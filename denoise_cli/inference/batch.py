@@ -11,7 +11,7 @@ from denoise_cli.errors import AGAIN, ExistsError, OutputError
 from denoise_cli.files import replace_content
 from denoise_cli.image import MAX_PIXELS, Image, decode_frames, encode, encode_frames, format_of
 from denoise_cli.inference.inputs import Item
-from denoise_cli.inference.journal import Journals, digest
+from denoise_cli.inference.journal import Journals, digest, is_done
 from denoise_cli.inference.looks import Looks
 from denoise_cli.inference.outputs import Layout
 from denoise_cli.inference.pipeline import Job, Loaded, Result, process
@@ -97,7 +97,7 @@ class Batch:
                 raise ExistsError(f"{job.comparison} exists already.", AGAIN)
         elif not self.force:
             there = [path for path in job.paths if self.store.exists(path)]
-            made = [path for path in there if self._is_done(job, path, content)]
+            made = [path for path in there if is_done(job.journal, path, self.settings, content)]
             if job.paths and len(made) == len(job.paths) and (compared or job.comparison is None):
                 return None
             ours = frozenset(there)
@@ -167,7 +167,7 @@ class Batch:
             try:
                 self.store.write(path, data, force=self.force or path in loaded.ours)
             except ExistsError:
-                if not self._is_done(job, path, loaded.content):  # else another process was faster
+                if not is_done(job.journal, path, self.settings, loaded.content):  # else another process was faster
                     raise
 
     def _replace(self, job: Job, path: Path, data: bytes, content: str) -> None:
@@ -180,19 +180,6 @@ class Batch:
         entry = job.journal.made_as(path, now)
         if entry is None or entry.settings != self.settings:  # else another process was faster
             raise ExistsError(f"{path} was changed while it was denoised.", "Denoise what is there now: run it again.")
-
-    def _is_done(self, job: Job, path: Path, content: str) -> bool:
-        """Whether the file at ``path`` is the result of these settings from ``content``; False: from other content.
-
-        Raises ``ExistsError`` where it is anything else.
-        """
-        entry = job.journal.made(path) if job.journal is not None else None
-        if entry is None:
-            known = job.journal is not None and job.journal.find(path)
-            raise ExistsError(f"{path} {'was changed since it was made' if known else 'exists already'}.", AGAIN)
-        if entry.settings != self.settings:
-            raise ExistsError(f"{path} was made with other settings.", AGAIN)
-        return entry.content == content
 
 
 def record(result: Result) -> dict[str, Any]:

@@ -145,6 +145,20 @@ class Journal:
             self._entries[key] = (*(other for other in old if other != entry), entry._replace(settings=settings))
 
 
+def is_done(journal: Journal | None, path: Path, settings: str, content: str) -> bool:
+    """Whether the file at ``path`` is the result of these ``settings`` from ``content``; False: from other content.
+
+    Raises ``ExistsError`` where it is anything else.
+    """
+    entry = journal.made(path) if journal is not None else None
+    if entry is None:
+        known = journal is not None and journal.find(path)
+        raise ExistsError(f"{path} {'was changed since it was made' if known else 'exists already'}.", AGAIN)
+    if entry.settings != settings:
+        raise ExistsError(f"{path} was made with other settings.", AGAIN)
+    return entry.content == content
+
+
 class Journals:
     """The journals of the folders that a layout has, each read when it is first asked for."""
 

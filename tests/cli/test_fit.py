@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,98 @@ def test_nothing_is_two_things_or_overwritten(tmp_path: Path, capsys: pytest.Cap
     assert main([*fit, "--save-every", "2", "--force"]) == 0
     assert main(["run", str(tmp_path), "-m", "median", "-o", str(tmp_path / "out")]) == 0
     assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["noisy.png"]
+
+
+def test_the_sheet_of_a_long_strip_is_not_enlarged(tmp_path: Path) -> None:
+    strip = tmp_path / "strip.png"
+    write(Image(np.full((1, 400, 2), 0.4, np.float32), Source("x", mode="L", depth=8)), strip, force=False)
+    assert main(["fit-dip", str(strip), "--iters", "1", "--preview", str(tmp_path / "sheet.png"), *TINY]) == 0
+    assert read(tmp_path / "sheet.png").height < 500 and read(tmp_path / "sheet.png").width > 2 * 192
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["--preview", "sheet.txt"], 2, "sheet.txt"),
+        (["--preview", "sheet"], 2, "sheet"),
+        (["--curve", "curve.jpg"], 2, "The curve is a PNG, and 'curve.jpg' is the name of none"),
+        (["--curve", "folder.png", "--force"], 4, "folder.png is a folder"),
+        (["--preview", "folder.png", "--force"], 4, "folder.png is a folder"),
+    ],
+)
+def test_names_of_pictures_are_looked_at_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], code: int,
+    said: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    picture(tmp_path / "noisy.png")
+    (tmp_path / "folder.png").mkdir()
+    assert main(["fit-dip", "noisy.png", "--iters", "1", *words, *TINY]) == code
+    assert said in capsys.readouterr().err and not (tmp_path / "noisy-denoised.png").exists()
+
+
+def test_a_step_takes_the_name_of_no_answer_and_of_no_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noisies = [str(picture(tmp_path / name)) for name in ("x.png", "x-step2.png")]
+    fit = ["fit-dip", *noisies, "--iters", "2", "--save-every", "2", "--force", *TINY]
+    assert main([*fit, "-o", str(tmp_path / "out")]) == 4
+    assert "x-step2.png would be two things at once" in capsys.readouterr().err and not (tmp_path / "out").exists()
+    named = str(picture(tmp_path / "y-denoised-step2.png"))
+    assert main(["fit-dip", str(picture(tmp_path / "y.png")), named, *fit[3:]]) == 4
+
+
+def test_the_same_command_again_does_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in "ab":
+        picture(tmp_path / "in" / f"{name}.png")
+    fit = ["fit-dip", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--iters", "2", "--workers", "1", *TINY]
+    assert main(fit) == 0
+    before = {name: (tmp_path / "out" / f"{name}.png").stat().st_mtime_ns for name in "ab"}
+    picture(tmp_path / "in" / "c.png", seed=1)
+    (tmp_path / "in" / "b.png").write_bytes((tmp_path / "in" / "c.png").read_bytes())
+    capsys.readouterr()
+    assert main([*fit, "--json"]) == 0
+    out, err = capsys.readouterr()
+    records = {Path(record["input"]).stem: record for record in map(json.loads, out.splitlines())}
+    assert records["a"]["skipped"] and "a.png: done before" in err
+    assert [records[name]["steps"] for name in "bc"] == [2, 2]
+    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before["a"]
+    assert (tmp_path / "out" / "b.png").stat().st_mtime_ns != before["b"]
+    assert main([*fit, "--seed", "1"]) == 4 and "made with other settings" in capsys.readouterr().err
+    assert main(fit) == 0 and capsys.readouterr().err.count("done before") == 3
+    picture(tmp_path / "in" / "d.png")
+    picture(tmp_path / "out" / "d.png")
+    assert main(fit) == 4 and "d.png exists already" in capsys.readouterr().err
+
+
+def test_what_an_interrupt_left_is_done_by_the_same_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = following.follow
+
+    def interrupted(*arguments: object) -> Iterator[Standing]:
+        for standing in real(*arguments):  # type: ignore[arg-type]
+            if standing.step.number == 3:
+                os.kill(os.getpid(), signal.SIGINT)
+            yield standing
+
+    for name in "abc":
+        picture(tmp_path / "in" / f"{name}.png")
+    fit = ["fit-dip", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--iters", "6", "--workers", "1", *TINY]
+    with monkeypatch.context() as patch:
+        patch.setattr(following, "follow", interrupted)
+        assert main(fit) == 130
+    left = f"2 of 3 images are left, from {tmp_path / 'in' / 'b.png'} on: the same command again does them"
+    assert left in capsys.readouterr().err
+    assert main([*fit, "--json"]) == 0
+    assert [json.loads(line)["steps"] for line in capsys.readouterr().out.splitlines()] == [6, 6, 6]
+
+
+@pytest.mark.parametrize("command", ["fit-dip", "fit-rnn", "fit-ntk"])
+def test_of_an_empty_stdin_the_command_itself_is_advised(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO()))
+    assert main([command, "-", "-o", str(tmp_path / "out.png")]) == 3
+    assert f"denoise {command} - -o - > clean.png" in capsys.readouterr().err
 
 
 def test_a_fit_that_begins_again_saves_its_steps_again(
