@@ -337,8 +337,7 @@ def _draw(recipe: Progressive, generator: Generator) -> tuple[int, int]:
     if recipe.free_iters is None:
         free = int(torch.randint(recipe.max_iters, (), generator=generator))
         return free, 1 + int(torch.randint(recipe.max_iters - free, (), generator=generator))
-    uniform = float(torch.rand((), generator=generator))
-    free = int((recipe.free_iters + 1) * uniform**3)  # often few, sometimes many
+    free = int((recipe.free_iters + 1) * float(torch.rand((), generator=generator)) ** 3)  # often few, sometimes many
     return free, 1 + int(torch.randint(recipe.max_iters, (), generator=generator))
 
 

@@ -227,11 +227,11 @@ def test_8_bits_give_what_their_shares_give() -> None:
 def test_channels_that_come_apart_are_gray_images(takes: int | None) -> None:
     fake, noisy = Fake(channels=takes), image(3)
     apart = engine(fake, apart=True)
-    (clean,) = denoise_image(apart, noisy)
+    (clean,) = answer(apart, noisy).images
     assert clean.pixels == pytest.approx(noisy.pixels / 2) and fake.sizes == [(1, takes or 1, 100, 150)] * 3
     for one in answer_all(apart, [noisy, noisy]):
         assert one.images[0].pixels == pytest.approx(noisy.pixels / 2)
-    (part,) = denoise_image(replace(apart, asked=Asked(box=BOXES[0])), noisy)
+    (part,) = answer(replace(apart, asked=Asked(box=BOXES[0])), noisy).images
     assert part.pixels == pytest.approx(noisy.cut(BOXES[0]).pixels / 2)
 
 
@@ -241,5 +241,5 @@ def test_channels_that_come_apart_take_as_many_iterations(monkeypatch: pytest.Mo
     apart = Engine(denoiser, options, CPU, torch.float32, asked=Asked(until_converged=True), apart=True)
     found = answer(apart, image(3))
     assert found.counts is not None
-    (same,) = denoise_image(Engine(denoiser, options, CPU, torch.float32, found.counts, apart=True), image(3))
+    (same,) = answer(Engine(denoiser, options, CPU, torch.float32, found.counts, apart=True), image(3)).images
     assert found.images[0].pixels == pytest.approx(same.pixels, abs=1e-6)
