@@ -33,8 +33,8 @@ def fit_ntk(
 ) -> None:
     """Filter each image by what an infinitely wide net fitted to it would do, in closed form; nothing is trained.
 
-    Images above 131,072 pixels are filtered in pieces of at most 256x256 pixels and a margin: the kernel's columns
-    take 4 bytes for each pixel and each point.
+    Images above 131,072 pixels are filtered in pieces of at most 256x256 pixels and a margin: the work takes some 16
+    bytes for each pixel and each point.
 
     Examples:
 

@@ -1,9 +1,10 @@
 """Whether a fit fits into memory, before it begins."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from denoise_cli.errors import DeviceError
 
@@ -18,7 +19,7 @@ def share(processes: int) -> None:
     _sharing = processes
 
 
-def kept_bytes(net: nn.Module, sample: Tensor) -> int:
+def kept_bytes(net: Callable[[Tensor], Tensor], sample: Tensor) -> int:
     """How much ``net`` keeps of ``sample`` (1, C, H, W) for the gradient, in the precision that is switched on."""
     sizes: dict[int, int] = {}
 
@@ -33,25 +34,33 @@ def kept_bytes(net: nn.Module, sample: Tensor) -> int:
     return sum(sizes.values())
 
 
-def ensure(net: nn.Module, sample: Tensor, size: tuple[int, int], advice: str) -> None:
+def ensure(net: Callable[[Tensor], Tensor], sample: Tensor, size: tuple[int, int], advice: str) -> None:
     """Raise ``DeviceError`` with ``advice`` where a step on ``size`` (H, W) will not fit into memory.
 
     Judged by what the net keeps of ``sample``, a small image of the same kind.
     """
-    free = free_bytes(sample.device)
-    free = None if free is None else free // _sharing
     area = size[0] * size[1] / (sample.shape[-1] * sample.shape[-2])
     need = _MORE * area * kept_bytes(net, sample)
-    if free is not None and need > free:
-        raise DeviceError(
-            f"The fit of {size[1]}x{size[0]} pixels takes about {need / _GIGABYTE:.1f} GB of memory, "
-            f"and {free / _GIGABYTE:.1f} GB are free on {sample.device}{_shared()}.",
-            f"{advice}; or cut the image so that it has at most {int(size[0] * size[1] * free / need):,} pixels.",
-        )
+    if (part := part_that_fits(need, sample.device)) < 1:
+        hint = f"{advice}; or cut the image so that it has at most {int(size[0] * size[1] * part):,} pixels."
+        raise shortage(f"The fit of {size[1]}x{size[0]} pixels", need, sample.device, hint)
 
 
-def _shared() -> str:
-    return f" for each of {_sharing} processes" if _sharing > 1 else ""
+def part_that_fits(need: float, device: torch.device) -> float:
+    """How much of ``need`` bytes is free for this process on ``device``, at most 1; 1 where that cannot be known."""
+    free = free_bytes(device)
+    return 1.0 if free is None else min(1.0, free / _sharing / need)
+
+
+def shortage(what: str, need: float, device: torch.device, hint: str) -> DeviceError:
+    """The error that ``what`` takes ``need`` bytes, which ``device`` has not."""
+    free = part_that_fits(need, device) * need
+    shared = f" for each of {_sharing} processes" if _sharing > 1 else ""
+    return DeviceError(
+        f"{what} takes about {need / _GIGABYTE:.1f} GB of memory, and {free / _GIGABYTE:.1f} GB are free on "
+        f"{device}{shared}.",
+        hint,
+    )
 
 
 def free_bytes(device: torch.device) -> int | None:

@@ -16,15 +16,18 @@ from torch import Tensor
 
 from denoise_cli import seeds
 from denoise_cli.errors import UsageError
+from denoise_cli.fitting import memory
 from denoise_cli.method import Method
 from denoise_cli.noise.estimate import known_sigma
 from denoise_cli.shapes import surround
 
 RULES = RISK, DISCREPANCY = "risk", "discrepancy"
-_WHOLE = 1 << 17  # pixels up to which an image is one piece; the kernel's columns take 4 bytes for each and each point
+_WHOLE = 1 << 17  # pixels up to which an image is one piece; the work takes some 16 bytes for each and each point
 _SIDE = 256  # of the pieces of a larger one
 _MARGIN = 16  # pixels of its neighbours that a piece sees
 _ROWS = 8192  # of the kernel at a time
+_COLUMNS, _BLOCKS, _SQUARES, _PATCHES = 3, 10, 8, 2  # tensors of each kind that are there at once, at most
+_MORE = 1.25  # times what they take, for what is not given back in time
 _LEAST = 1e-7  # of the largest eigenvalue of the points' kernel: smaller ones are dropped
 _DECADES, _LOOKS = 7, 20  # numbers of steps that are looked at: to 10^7, so many in each decade
 _PROBE = 0.1  # of sigma: the noise that is added to see how the estimate follows it
@@ -71,7 +74,10 @@ class TangentFilter:
         return replace(options, sigma=known_sigma(options.sigma, noisy, "ntk"))
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
-        """The estimate in [0, 1]: (N, C, H, W). Above 131,072 pixels piece by piece, of 256 x 256 and a margin."""
+        """The estimate in [0, 1]: (N, C, H, W). Above 131,072 pixels piece by piece, of 256 x 256 and a margin.
+
+        Raises ``DeviceError`` where the largest piece will not fit into memory.
+        """
         with torch.autocast(noisy.device.type, enabled=False):
             return torch.cat([self._whole(image[None], self.settle(image[None], options)) for image in noisy])
 
@@ -79,6 +85,7 @@ class TangentFilter:
         """The whole image, or the piece."""
 
     def _whole(self, noisy: Tensor, options: Options) -> Tensor:
+        ensure_memory(noisy, options)
         estimate = torch.empty_like(noisy)
         for rows, columns, seen_rows, seen_columns in _pieces(*noisy.shape[-2:]):
             piece = noisy[..., seen_rows, seen_columns]
@@ -121,6 +128,19 @@ class Spectrum:
         """The estimate after so many steps: (N, channels)."""
         mixed = self.mixing @ (self.fitted(steps)[:, None] * self.along(self.pixels))
         return torch.cat([(block.double() @ mixed).float() for block in torch.split(self.columns, _ROWS)])
+
+
+def ensure_memory(noisy: Tensor, options: Options) -> None:
+    """Raise ``DeviceError`` where the work on the largest piece of an image (1, C, H, W) will not fit into memory."""
+    shapes = ((rows.stop - rows.start, line.stop - line.start) for _, _, rows, line in _pieces(*noisy.shape[-2:]))
+    height, width = max(shapes, key=math.prod)
+    pixels = height * width
+    points = min(options.points, pixels)
+    numbers = points * (_COLUMNS * pixels + _BLOCKS * min(_ROWS, pixels)) + 2 * _SQUARES * points**2
+    need = 4 * _MORE * (numbers + _PATCHES * pixels * noisy.shape[1] * options.side**2)
+    if (part := memory.part_that_fits(need, noisy.device)) < 1:
+        hint = f"Take fewer --points, such as {max(1, int(part * points))}, or a smaller --side."
+        raise memory.shortage(f"The kernel of {width}x{height} pixels and {points} points", need, noisy.device, hint)
 
 
 def tangent_filter(noisy: Tensor, options: Options) -> Filtered:

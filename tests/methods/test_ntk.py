@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from denoise_cli.errors import UsageError
+from denoise_cli.errors import DeviceError, UsageError
+from denoise_cli.fitting import memory
 from denoise_cli.methods import ntk
 from denoise_cli.metrics.psnr import psnr
 from denoise_cli.noise import parse
@@ -94,3 +95,18 @@ def test_large_images_go_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None
 def test_wrong_knobs(wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="ntk"):
         ntk.TangentFilter(ntk.Config()).settle(noisy(), replace(OPTIONS, **wrong))  # type: ignore[arg-type]
+
+
+def test_what_does_not_fit_into_memory_is_told_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 10**9)
+    method, image = ntk.METHOD.make(ntk.Config()), torch.rand((1, 1, 200, 250))
+    assert isinstance(method, ntk.TangentFilter)
+    with pytest.raises(
+        DeviceError, match=r"kernel of 250x200 pixels and 50000 points takes about 2\d\d\.\d GB"
+    ) as raised:
+        method.denoise(image, replace(OPTIONS, points=65536))
+    assert "Take fewer --points, such as 1" in raised.value.hint and "--side" in raised.value.hint
+    ntk.ensure_memory(image, replace(OPTIONS, points=100))
+    ntk.ensure_memory(torch.rand((1, 1, 2000, 2000)), replace(OPTIONS, points=100))
+    with pytest.raises(DeviceError, match=r"kernel of 282x282 pixels"):
+        ntk.ensure_memory(torch.rand((1, 3, 2000, 2000)), replace(OPTIONS, side=31))
