@@ -147,13 +147,10 @@ class _Fit:
         self._noise = torch.randn(shape, generator=generator, device=noisy.device)
         self._output = torch.zeros_like(self._noise)  # f of the step before, (1, C, H, W)
         self._hidden: Tensor | None = None  # h of the step before
+        advice = "Fit a smaller net, fit-rnn --set features=4" + (", or a lower --unroll" if options.unroll > 1 else "")
         with autocast_afresh(noisy.device):
-            memory.ensure(
-                net,
-                self._noise[..., : 2 * LEAST, : 2 * LEAST],
-                (height, width),
-                "Fit a smaller net, fit-rnn --set features=4",
-            )
+            sample = self._noise[..., : 2 * LEAST, : 2 * LEAST]
+            memory.ensure(lambda noise: self._unrolled(noise, noise, None)[0], sample, (height, width), advice)
         self._optimiser = _optimiser(net, options)
         self._mean = RunningMean(options.average)
         self._variation = options.smooth * known_sigma(None, noisy, "rnn") if options.smooth else 0.0
@@ -162,13 +159,8 @@ class _Fit:
         """One step of the optimiser: the misfit (1,), the output, the estimate, and its held-out misfit (1,)."""
         options, aim = self._options, self._target
         height, width = aim.pixels.shape[-2:]
-        output, hidden = self._output, self._hidden
         with autocast_afresh(self._noise.device):
-            for _ in range(options.unroll):
-                seen = (1 - options.epsilon) * self._noise + options.epsilon * output  # equation 1
-                state = self._net.encode(seen)
-                hidden = state if hidden is None else state + hidden
-                output = self._net.decode(hidden)
+            output, hidden = self._unrolled(self._noise, self._output, self._hidden)
         shown = (output[..., :height, :width].float() + 1) / 2
         loss = misfit(shown, aim.pixels, aim.weight, "l2")
         self._optimiser.zero_grad(set_to_none=True)
@@ -178,16 +170,28 @@ class _Fit:
         self._optimiser.step()
         with torch.no_grad():
             self._output = output.detach().float()
-            self._hidden = options.carry * hidden.detach() if hidden is not None and options.carry else None
+            self._hidden = options.carry * hidden.detach() if options.carry else None
             within = aim.within(shown.detach())
             estimate = self._mean.take(within).clamp(0, 1)
             return loss.detach()[None], within, estimate, aim.held_out_misfit(estimate)
 
+    def _unrolled(self, noise: Tensor, output: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The time steps within one step of the optimiser: the next ``output`` and ``hidden`` state."""
+        epsilon = self._options.epsilon
+        for _ in range(self._options.unroll):
+            state = self._net.encode((1 - epsilon) * noise + epsilon * output)  # equation 1
+            hidden = state if hidden is None else state + hidden
+            output = self._net.decode(hidden)
+        assert hidden is not None
+        return output, hidden
+
 
 def _widen(net: nn.Module) -> None:
-    """Weights of the variance 1 / inputs instead of a third of it, so that layers keep that of what comes in.
+    """Weights of three times the variance that PyTorch gives them: for a convolution 1 / inputs.
 
-    LeCun, Bottou, Orr, Mueller, "Efficient BackProp", 1998.
+    With that it keeps the variance of what comes in: LeCun, Bottou, Orr, Mueller, "Efficient BackProp", 1998. Of a
+    transposed convolution PyTorch takes the outputs for inputs, so that the variance grows there, about twofold in a
+    layer and more in the last one, which has the fewest outputs.
     """
     with torch.no_grad():
         for weight in net.parameters():

@@ -123,6 +123,15 @@ def test_what_does_not_fit_into_memory_is_told_before_the_work(monkeypatch: pyte
     assert "--set features=4" in raised.value.hint
 
 
+def test_every_unrolled_pass_takes_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    noisy = torch.rand((1, 1, 32, 32))
+    monkeypatch.setattr(memory, "free_bytes", lambda device: 4_000_000)
+    Rnn(SMALL).denoise(noisy, QUICK)
+    with pytest.raises(DeviceError, match=r"48x48 pixels takes about .* GB") as raised:
+        Rnn(SMALL).denoise(noisy, replace(QUICK, unroll=50))
+    assert "or a lower --unroll" in raised.value.hint
+
+
 def broken(**changes: Any) -> Callable[[], object]:
     return lambda: Rnn(SMALL).settle(torch.zeros(1, 1, 9, 9), replace(Options(), **changes))
 
