@@ -80,9 +80,8 @@ def test_when_the_time_is_up_the_best_so_far_is_written(tmp_path: Path, capsys: 
     assert (tmp_path / "noisy-denoised.png").exists() and "the time is up" in capsys.readouterr().err
 
 
-def test_an_interrupt_writes_the_best_so_far(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def _interrupt(patch: pytest.MonkeyPatch) -> None:
+    """Let every fit be interrupted at its third step."""
     real = following.follow
 
     def interrupted(*arguments: object) -> Iterator[Standing]:
@@ -91,7 +90,13 @@ def test_an_interrupt_writes_the_best_so_far(
                 os.kill(os.getpid(), signal.SIGINT)
             yield standing
 
-    monkeypatch.setattr(following, "follow", interrupted)
+    patch.setattr(following, "follow", interrupted)
+
+
+def test_an_interrupt_writes_the_best_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _interrupt(monkeypatch)
     noisies = [str(picture(tmp_path / f"{name}.png")) for name in "ab"]
     assert main(["fit-dip", *noisies, "--iters", "100000", "--workers", "1", *TINY]) == 130
     assert (tmp_path / "a-denoised.png").exists() and not (tmp_path / "b-denoised.png").exists()
@@ -201,19 +206,11 @@ def test_the_same_command_again_does_what_is_missing(tmp_path: Path, capsys: pyt
 def test_what_an_interrupt_left_is_done_by_the_same_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    real = following.follow
-
-    def interrupted(*arguments: object) -> Iterator[Standing]:
-        for standing in real(*arguments):  # type: ignore[arg-type]
-            if standing.step.number == 3:
-                os.kill(os.getpid(), signal.SIGINT)
-            yield standing
-
     for name in "abc":
         picture(tmp_path / "in" / f"{name}.png")
     fit = ["fit-dip", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--iters", "6", "--workers", "1", *TINY]
     with monkeypatch.context() as patch:
-        patch.setattr(following, "follow", interrupted)
+        _interrupt(patch)
         assert main(fit) == 130
     left = f"2 of 3 images are left, from {tmp_path / 'in' / 'b.png'} on: the same command again does them"
     assert left in capsys.readouterr().err
