@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from denoise_cli.layers.local import locally
+from denoise_cli.shapes import from_channels, to_channels
 
 _DENSITY = (2.0, 4)  # sigma and radius of the window in which neighbours of the same extreme are counted, pixels
 _FILLING = ((0.5, 2), (1.2, 3), (2.5, 7))  # sigma and radius of the windows that fill a hole, narrow ones first
@@ -61,12 +62,7 @@ def find_apart(noisy: Tensor, share: Tensor | float) -> Tensor:
 
     ``share`` is theirs of a channel's pixels, a number or (N C, 1, 1, 1).
     """
-    return find_impulses(channels_of(noisy), share).view(noisy.shape)
-
-
-def channels_of(image: Tensor) -> Tensor:
-    """Each channel of images (N, C, H, W) as an image of its own: (N C, 1, H, W)."""
-    return image.flatten(0, 1).unsqueeze(1)
+    return from_channels(find_impulses(to_channels(noisy, 1), share), noisy)
 
 
 def _find(noisy: Tensor, share: Tensor | float) -> Tensor:

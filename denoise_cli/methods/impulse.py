@@ -12,14 +12,13 @@ from denoise_cli.layers.impulses import (
     FILL_RADIUS,
     FIND_RADIUS,
     apart_share,
-    channels_of,
     fill,
     find_impulses,
     impulse_share,
 )
 from denoise_cli.layers.local import locally
 from denoise_cli.method import Method
-from denoise_cli.shapes import stacked
+from denoise_cli.shapes import stacked, to_channels
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ class Impulse:
         if options.share is not None and not 0 <= options.share < 1:
             raise UsageError(f"impulse: share cannot be {options.share}.", "It is a share from 0 to below 1.")
         apart = _come_apart(noisy) if options.apart is None else options.apart
-        share = impulse_share(channels_of(noisy) if apart else noisy).mean().item()
+        share = impulse_share(to_channels(noisy, 1) if apart else noisy).mean().item()
         return replace(options, apart=apart, share=share if options.share is None else options.share)
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
@@ -62,7 +61,7 @@ class Impulse:
 
 
 def _filled(noisy: Tensor, options: Options) -> Tensor:
-    images = channels_of(noisy) if options.apart else noisy
+    images = to_channels(noisy, 1) if options.apart else noisy
     share = impulse_share(images) if options.share is None else options.share
     return fill(images, ~find_impulses(images, share)).clamp(0, 1).reshape(noisy.shape)
 
