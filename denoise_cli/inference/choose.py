@@ -24,6 +24,7 @@ CAMERA = "camera"  # noise that is correlated from pixel to pixel
 LIGHT = "poisson-gaussian"  # noise that grows with the light
 KINDS = (IMPULSES, MIXED, JPEG, CAMERA, LIGHT, GAUSSIAN)  # of weights; gaussian ones are for any other noise, or none
 _LOOKED_AT, _BANDS = 1 << 22, 16  # pixels of an image that are looked at, in so many bands
+_SEARCHED = 1 << 21  # of them, those that are searched for impulses: a share of one in ten thousand is two hundred
 GLANCE = 1 << 20  # pixels that are looked at where nothing depends on it
 _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
 _LEAST_TOLD = 10 / 255  # sigma below which its error weighs: a fine texture passes for noise, black hides it
@@ -99,10 +100,10 @@ class Look:
 def look(image: Image, most: int = _LOOKED_AT) -> Look:
     """Measure the noise of ``image``, of ``most`` pixels of it: the impulses first, the rest where there are none."""
     whole = torch.from_numpy(image.samples)[None]
-    noisy = to_unit(_sampled(whole, most))
-    share, apart = salt_and_pepper(noisy), False
+    noisy, searched = (to_unit(_sampled(whole, pixels)) for pixels in (most, min(most, _SEARCHED)))
+    share, apart = salt_and_pepper(searched), False
     if len(noisy[0]) > 1:
-        alone = apart_share(noisy, to_unit(_sampled(stacked(whole), most)))
+        alone = apart_share(searched, to_unit(_sampled(stacked(whole), min(most, _SEARCHED))))
         apart = bool(alone > 0)
         share = alone if apart else share
     known, seen = None, stacked(noisy) if apart else noisy
