@@ -59,7 +59,7 @@ class Batches:
             )
         ]
         pair = _joined(blocks)
-        noisy = _some_stored(pair.noisy, made.start, recipe.eight_bit)
+        noisy = _some_stored(pair.noisy, step * recipe.batch + made.start, recipe.eight_bit)
         pair = pair._replace(noisy=noisy, label=label, number=number).each(inside)
         return self.teacher.taught(pair, inside(chosen)) if self.teacher else pair
 
@@ -103,9 +103,10 @@ def _joined(blocks: list[Pair]) -> Pair:
 
 
 def _some_stored(noisy: Tensor, start: int, share: float) -> Tensor:
-    """``noisy``, of the patches from the number ``start`` on, with a ``share`` as an 8-bit file holds them.
+    """``noisy``, of the run's patches from the number ``start`` on, with a ``share`` as an 8-bit file holds them.
 
-    They are spread evenly, so that every part of a batch has its share.
+    They are spread evenly over the steps too, so that small batches have their share as well.
     """
-    bounds = torch.arange(start, start + len(noisy) + 1, device=noisy.device, dtype=torch.float32).mul(share).round()
-    return torch.where(bounds.diff()[:, None, None, None] > 0, stored(noisy), noisy)
+    bounds = torch.arange(start, start + len(noisy) + 1, dtype=torch.float64).mul(share).floor()
+    chosen = (bounds.diff() > 0).to(noisy.device)
+    return torch.where(chosen[:, None, None, None], stored(noisy), noisy)

@@ -49,6 +49,13 @@ def test_a_share_of_every_part_is_clipped_and_rounded(share: float) -> None:
     assert share == 1 or noisy[~stored].min() < 0 or noisy[~stored].max() > 1
 
 
+@pytest.mark.parametrize("batch", [1, 2, 3])
+def test_small_batches_have_their_share_over_the_steps(batch: int) -> None:
+    recipe = replace(RECIPE, batch=batch, eight_bit=0.3, gray=0.0, noise="gaussian:100")
+    stored = torch.cat([_is_stored(_batch(recipe, step).noisy) for step in range(40)])
+    assert abs(int(stored.sum()) - 0.3 * 40 * batch) <= 1
+
+
 def test_a_step_is_a_function_of_its_number() -> None:
     assert torch.equal(_batch(RECIPE, 3).noisy, _batch(RECIPE, 3).noisy)
     assert not torch.equal(_batch(RECIPE, 3).noisy, _batch(RECIPE, 4).noisy)
