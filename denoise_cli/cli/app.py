@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 import traceback
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
@@ -11,21 +12,6 @@ from typer.core import TyperGroup
 
 from denoise_cli import __version__
 from denoise_cli.cli import screen
-from denoise_cli.cli.bench import bench
-from denoise_cli.cli.compare import compare
-from denoise_cli.cli.doctor import doctor
-from denoise_cli.cli.export import export
-from denoise_cli.cli.figure import figure
-from denoise_cli.cli.fit_dip import fit_dip
-from denoise_cli.cli.fit_ntk import fit_ntk
-from denoise_cli.cli.fit_rnn import fit_rnn
-from denoise_cli.cli.inspect import inspect
-from denoise_cli.cli.make_data import make_data
-from denoise_cli.cli.models import models
-from denoise_cli.cli.run import run
-from denoise_cli.cli.score import score
-from denoise_cli.cli.ship import add
-from denoise_cli.cli.train import train
 from denoise_cli.errors import DenoiseError, DeviceError, OutputError
 
 
@@ -43,31 +29,10 @@ class _Group(TyperGroup):
             raise SystemExit(0) from None
 
 
-app = typer.Typer(
-    name="denoise",
-    cls=_Group,
-    help="Denoise images; make noisy data, train denoisers and score them.",
-    no_args_is_help=True,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-)
-app.command("run")(run)
-app.command("train")(train)
-app.command("fit-dip")(fit_dip)
-app.command("fit-rnn")(fit_rnn)
-app.command("fit-ntk")(fit_ntk)
-app.command("make-data")(make_data)
-app.command("score")(score)
-app.command("inspect")(inspect)
-app.command("compare")(compare)
-app.command("export")(export)
-app.command("doctor")(doctor)
-models.command("add")(add)
-app.add_typer(models, name="models")
-app.add_typer(bench, name="bench")
-app.add_typer(figure, name="figure")
-
+_COMMANDS = (
+    "run", "train", "fit-dip", "fit-rnn", "fit-ntk", "make-data", "score", "inspect", "compare", "export", "doctor",
+    "models", "bench", "figure",
+)  # fmt: skip
 _DEBUG, _NO_COLOR = "DENOISE_DEBUG", "NO_COLOR"
 _EVERYWHERE = ("-q", "--quiet", "-v", "--verbose", "--debug", "--no-color")  # may stand behind the command too
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
@@ -79,7 +44,6 @@ def _version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _main(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and stop.")
@@ -101,6 +65,32 @@ def _main(
         os.environ[_DEBUG] = "1"
 
 
+def application(argv: list[str]) -> typer.Typer:
+    """The command line ``argv``: with the command that it names first, or with all where it names none.
+
+    A command is a function, or a Typer of its own, that is called like its module.
+    """
+    app = typer.Typer(
+        name="denoise",
+        cls=_Group,
+        help="Denoise images; make noisy data, train denoisers and score them.",
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        pretty_exceptions_enable=False,
+        rich_markup_mode="markdown",
+    )
+    app.callback()(_main)
+    words = [word for word in argv if word not in _EVERYWHERE]
+    for name in words[:1] if words and words[0] in _COMMANDS else _COMMANDS:
+        word = name.replace("-", "_")
+        command = getattr(import_module(f"denoise_cli.cli.{word}"), word)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return app
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run the command line ``argv`` (``sys.argv`` by default) and return its exit code."""
     screen.reset()
@@ -118,7 +108,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str]) -> int:
     try:
-        app(argv, prog_name="denoise")
+        application(argv)(argv, prog_name="denoise")
     except SystemExit as leaving:
         return leaving.code if isinstance(leaving.code, int) else 0
     except DenoiseError as error:

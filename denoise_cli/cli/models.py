@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from denoise_cli.cli import flags, screen
+from denoise_cli.cli.ship import add
 from denoise_cli.errors import UsageError
 
 models = typer.Typer(
@@ -105,3 +106,6 @@ def verify(
     if bad:
         raise WeightsError(f"{len(bad)} of {len(chosen)} weights files are bad.\n" + "\n".join(bad))
     screen.say(f"{len(chosen)} weights files, all good.")
+
+
+models.command("add")(add)
