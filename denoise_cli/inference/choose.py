@@ -100,12 +100,10 @@ class Look:
 def look(image: Image, most: int = _LOOKED_AT) -> Look:
     """Measure the noise of ``image``, of ``most`` pixels of it: the impulses first, the rest where there are none."""
     whole = torch.from_numpy(image.samples)[None]
-    noisy, searched = (to_unit(_sampled(whole, pixels)) for pixels in (most, min(most, _SEARCHED)))
-    share, apart = salt_and_pepper(searched), False
-    if len(noisy[0]) > 1:
-        alone = apart_share(searched, to_unit(_sampled(stacked(whole), min(most, _SEARCHED))))
-        apart = bool(alone > 0)
-        share = alone if apart else share
+    noisy = to_unit(_sampled(whole, most))
+    alone = _alone(whole, most)
+    apart = bool(alone > 0)
+    share = alone if apart else salt_and_pepper(to_unit(_sampled(whole, min(most, _SEARCHED))))
     known, seen = None, stacked(noisy) if apart else noisy
     if share.item() > _LEAST_IMPULSES:
         known = ~find_impulses(seen, share.view(1, 1, 1, 1))[0]
@@ -123,6 +121,19 @@ def look(image: Image, most: int = _LOOKED_AT) -> Look:
         known is None and noisy.shape == whole.shape,
         apart,
     )
+
+
+def come_apart(image: Image) -> bool:
+    """Whether each channel of ``image`` has salt and pepper of its own."""
+    return bool(_alone(torch.from_numpy(image.samples)[None], _SEARCHED) > 0)
+
+
+def _alone(whole: torch.Tensor, most: int) -> torch.Tensor:
+    """The share of impulses in ``whole`` (1, C, H, W), as (1,), if they strike each channel by itself; else 0."""
+    if whole.shape[1] == 1:
+        return torch.zeros(1)
+    pixels = min(most, _SEARCHED)
+    return apart_share(to_unit(_sampled(whole, pixels)), to_unit(_sampled(stacked(whole), pixels)))
 
 
 def _sampled(noisy: torch.Tensor, most: int) -> torch.Tensor:

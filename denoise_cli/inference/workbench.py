@@ -12,7 +12,7 @@ import torch
 from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.image import Image
-from denoise_cli.inference.choose import GLANCE, MIXED, Look, choose, look
+from denoise_cli.inference.choose import GLANCE, IMPULSES, MIXED, Look, choose, come_apart, look
 from denoise_cli.inference.load import load_net, without_weights
 from denoise_cli.inference.patterns import Grain
 from denoise_cli.inference.route import Guess, Router
@@ -69,6 +69,7 @@ class Workbench:
         self._method = name.partition(".")[0] if name else None
         self._outer = "".join(name.rpartition(":")[:2]) if name else ""  # nn3d: before the name of what it wraps
         self._fixed: str | None = None  # the one engine for all images
+        self._for_impulses = False  # whether it learned those of whole pixels
         self._digest: str | None = None  # of its weights
         self._router: Router | None = None  # picks among the weights of the method
         if self._method is not None and name is not None:
@@ -84,6 +85,8 @@ class Workbench:
             if wish.file is not None or "." in name or not card.learns:
                 self._fixed = name
                 self._engine(name)
+                entry = shelf.find(name.removeprefix(self._outer)) if card.learns and wish.file is None else None
+                self._for_impulses = entry is not None and IMPULSES in entry.kinds
         elif wish.shown is not None or wish.classifier is not None:
             raise UsageError("A class of images is of no use without --model.", "Name a model with weights by class.")
         self._able = [] if self._fixed is not None else self._accepted()
@@ -96,7 +99,10 @@ class Workbench:
         decides = self._fixed is None and self._router is None
         seen = look(image) if decides else look(image, GLANCE) if self._wish.look else None
         if self._fixed is not None:
-            return Choice(self._engine(self._fixed), self._fixed, seen, self._digest)
+            engine = self._engine(self._fixed)
+            if self._for_impulses and come_apart(image):
+                engine = self._channel_by_channel(self._fixed, engine)
+            return Choice(engine, self._fixed, seen, self._digest)
         if self._router is not None:
             shown = self._router.pick(image)
             name = f"{self._method}.{shown.name}"
@@ -106,13 +112,17 @@ class Workbench:
         name = self._outer + entry.name
         engine = self._engine(name)
         grain = None if self._method is not None or _is_told(engine) else seen.grain
-        if seen.apart:  # one object for all such images, which go together by it
-            engine = self._apart.setdefault(name, replace(engine, apart=True))
+        if seen.apart:
+            engine = self._channel_by_channel(name, engine)
         chosen = Choice(engine, name, seen, entry.sha256, grain=grain)
         if seen.grainy_beside and MIXED not in entry.kinds and not self._outer:
             with suppress(WeightsError):  # where nothing suits the rest, the impulses alone are removed
                 return self._followed(chosen, choose(seen.beside, image.channels, self._able))
         return chosen
+
+    def _channel_by_channel(self, name: str, engine: Engine) -> Engine:
+        """One object for all images whose impulses come apart, which go together by it."""
+        return self._apart.setdefault(name, replace(engine, apart=True))
 
     def _followed(self, chosen: Choice, entry: shelf.Entry) -> Choice:
         """What removes the impulses, followed by what removes the noise that was seen beside them."""

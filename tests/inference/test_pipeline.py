@@ -109,6 +109,21 @@ def test_a_wrong_option_stops_all() -> None:
         list(process(JOBS, bench(window=4), read, lambda result, loaded, estimates: None))
 
 
+def test_named_weights_for_impulses_take_channels_that_come_apart_one_by_one() -> None:
+    named = Workbench(Wish(model="dt.sp"), lambda card: card.options)
+    draw = np.random.default_rng(0)
+    clean = np.full((3, 64, 64), 0.5, np.float32)
+    uniform = draw.random((3, 64, 64))
+    apart, together = (np.where(hit < 0.1, 0, np.where(hit > 0.9, 1, clean)) for hit in (uniform, uniform[:1]))
+    one, other, whole = (
+        named.choose(Image(pixels.astype(np.float32), Source("x.png"))) for pixels in (apart, apart, together)
+    )
+    assert one.engine.apart and one.engine is other.engine
+    assert not whole.engine.apart
+    grays = Workbench(Wish(model="dncnn.color-blind"), lambda card: card.options)
+    assert not grays.choose(Image(apart.astype(np.float32), Source("x.png"))).engine.apart
+
+
 def test_the_workbench_tells_wrong_wishes_at_once() -> None:
     card = methods.find("median")
     with pytest.raises(UsageError, match="median does not iterate"):
