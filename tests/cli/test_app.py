@@ -46,6 +46,19 @@ def test_help_imports_nothing_heavy() -> None:
     assert all(word in done.stdout for word in ("make-data", "--iters", "--force")) and done.stderr == ""
 
 
+@pytest.mark.parametrize("argv", [["run", "-h"], ["-q", "run", "--help"]])
+def test_only_the_command_that_is_asked_for_is_imported(argv: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from denoise_cli.cli.app import main\n"
+        f"main({argv!r})\n"
+        "others = {'train', 'bench', 'models', 'score', 'compare'}\n"
+        "sys.exit(str(sorted(others & {name.rpartition('.')[2] for name in sys.modules if '.cli.' in name})))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "Usage: denoise run" in done.stdout and done.stderr == "[]\n"
+
+
 def test_as_a_module_and_the_version() -> None:
     done = subprocess.run([sys.executable, "-m", "denoise_cli", "--version"], capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, f"denoise {denoise_cli.__version__}\n", "")
