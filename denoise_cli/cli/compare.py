@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from denoise_cli.cli import flags, knobs, outcomes, screen, streams
+from denoise_cli.cli.load_torch import load_torch
 from denoise_cli.cli.score import number
 from denoise_cli.errors import AGAIN, DenoiseError, ExistsError, InputError, OutputError, UsageError
 
@@ -87,6 +88,8 @@ def compare(
         raise UsageError("--models names none.", "Write models or weights with commas: dt,dncnn.color-blind,bm3d.")
     given = {} if sigma is None else {"sigma": sigma}
     from denoise_cli import __version__
+
+    load_torch()
     from denoise_cli import device as devices
     from denoise_cli.inference import contest
     from denoise_cli.inference.inputs import gather

@@ -12,6 +12,7 @@ from denoise_cli.cli import outcomes, screen, streams
 from denoise_cli.cli.durations import parse_duration
 from denoise_cli.cli.fit_view import Task, Watch, fit_image, most_steps
 from denoise_cli.cli.interrupts import interrupts
+from denoise_cli.cli.load_torch import load_torch
 from denoise_cli.errors import InputError
 from denoise_cli.fields import fill
 
@@ -88,6 +89,7 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
 
     In a folder of results, what was done before with the same settings is left out.
     """
+    load_torch()
     from denoise_cli import device as devices
     from denoise_cli.cli.fit_workers import at_once, fit_at_once
     from denoise_cli.image import MAX_PIXELS

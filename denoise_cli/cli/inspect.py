@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from denoise_cli.cli import flags, outcomes, screen, streams
+from denoise_cli.cli.load_torch import load_torch
 from denoise_cli.errors import DenoiseError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def inspect(
     themselves, which is said. Noise that is correlated from pixel to pixel, as that of most camera JPEGs, is not white.
     A texture without a flat patch reads as noise.
     """
+    load_torch()
     from denoise_cli import shelf
     from denoise_cli.inference.choose import look
     from denoise_cli.inference.inputs import gather

@@ -12,6 +12,7 @@ import typer
 
 from denoise_cli.cli import screen
 from denoise_cli.cli.flags import Force, Json, Quiet, Verbose
+from denoise_cli.cli.load_torch import load_torch
 from denoise_cli.cli.ranges import parse_range
 from denoise_cli.errors import DenoiseError, InputError, PartialError, UsageError
 
@@ -98,6 +99,7 @@ def make_data(
         _again(from_manifest, source, output, force=force, json_lines=json_lines)
         return
 
+    load_torch()
     from denoise_cli.data.manifest import Settings
     from denoise_cli.data.synthesize import folder_of, split
 

@@ -10,6 +10,7 @@ import typer
 
 from denoise_cli.cli import distributed, flags, knobs, outcomes, screen, streams
 from denoise_cli.cli.dry_run import show_plans
+from denoise_cli.cli.load_torch import load_torch
 from denoise_cli.cli.sizes import parse_size
 from denoise_cli.errors import OutputError, UsageError, did_you_mean
 from denoise_cli.fields import fill
@@ -216,6 +217,7 @@ def run(
     example = f"denoise {ctx.info_name} - -o - > clean.png"
     stdin = streams.read_stdin(example) if any(item.path is None for item in items) else b""
 
+    load_torch()
     from denoise_cli import device as devices
     from denoise_cli.inference.batch import Batch, count_done, digest_of, jobs, record
     from denoise_cli.inference.pipeline import Job

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from denoise_cli.cli import flags, screen
+from denoise_cli.cli.load_torch import load_torch
 from denoise_cli.errors import GateError, OutputError, PartialError, UsageError
 from denoise_cli.files import write_atomically
 
@@ -61,6 +62,7 @@ def score(
     that of the first error. The PSNR has a peak of 255 (8 bits), and its mean is that of the images' PSNRs. A metric
     that is not defined for a small image is nan, in JSON null. `--json` ends with an object of the means.
     """
+    load_torch()
     from denoise_cli import metrics as known
     from denoise_cli.scoring.pairs import pair_up
     from denoise_cli.scoring.region import Region

@@ -12,6 +12,7 @@ import typer
 from denoise_cli.cli import flags, knobs, screen
 from denoise_cli.cli.durations import parse_duration
 from denoise_cli.cli.interrupts import interrupts
+from denoise_cli.cli.load_torch import load_torch
 from denoise_cli.fields import fill
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def train(
 
     `denoise train dncnn --data photos/ --set channels=1 --set depth=17 --noise gaussian:25 -o runs/gray-25`
     """
+    load_torch()
     from denoise_cli import checkpoint, losses, methods, shelf
     from denoise_cli import device as devices
     from denoise_cli.cli.teachers import load_teacher
