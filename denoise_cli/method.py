@@ -68,6 +68,10 @@ class Unending(Iterative, Protocol):
 class Mapped(Denoiser, Protocol):
     """A denoiser that can be told the noise level at every pixel."""
 
+    def levels(self, noisy: Tensor, options: Any) -> Tensor:
+        """What ``denoise`` goes by, as ``denoise_mapped`` takes it: (N, 1, H, W), by options that are settled."""
+        ...
+
     def denoise_mapped(self, noisy: Tensor, sigma: Tensor, options: Any) -> Tensor:
         """As ``denoise``, for noise whose standard deviation, on [0, 1], is ``sigma`` (N or 1, 1, H, W)."""
         ...

@@ -12,12 +12,11 @@ from denoise_cli.image import Image
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import Journal
 from denoise_cli.inference.looks import Looks, residual_gain
-from denoise_cli.inference.run import Answer, answer, answer_all, go_together, with_patterns
+from denoise_cli.inference.run import SMALL, Answer, answer, answer_all, go_together, with_patterns
 from denoise_cli.inference.workbench import Choice, Workbench
 
 _PLAIN = Looks()
 _WAITING, _LARGE = 3, 1 << 22  # results that may wait to be written; pixels beyond which only one may
-_SMALL = 1 << 14  # pixels of an image that is denoised together with others
 TOGETHER, TOGETHER_PIXELS = 16, 1 << 16  # so many images and pixels at most
 
 
@@ -122,7 +121,7 @@ def _groups(read: Iterable[tuple[Result, Loaded | None]]) -> Iterator[list[tuple
             yield group
             group = []
         group.append(item)
-        if item[1] is None or item[1].frames[0].height * item[1].frames[0].width > _SMALL:
+        if item[1] is None or item[1].frames[0].height * item[1].frames[0].width > SMALL:
             yield group
             group = []
     if group:

@@ -15,12 +15,13 @@ from denoise_cli.inference.converge import DIRECT, converge, samples
 from denoise_cli.inference.patterns import MARGIN, Grain, keep_patterns
 from denoise_cli.inference.sigma_map import Told, check_size
 from denoise_cli.layers.turns import TURNS, turn, turn_back, turn_box
-from denoise_cli.method import Denoiser, Iterative, Unending, Wrapper
+from denoise_cli.method import Denoiser, Iterative, Mapped, Unending, Wrapper
 from denoise_cli.shapes import from_channels, stacked, to_channels, to_unit
 
 _LARGE = 1 << 22  # pixels of an image whose decoding leaves much memory behind
 _APART = 0.1  # from mean and median of the noisy image, where one value everywhere is no picture of it
 _SPARSE = 64  # pixels between those that are looked at first
+SMALL = 1 << 14  # pixels of an image that is denoised together with others
 _FEW = 64  # pixels of an image, below which one value may well be all there is
 
 
@@ -31,7 +32,7 @@ class Asked:
     until_converged: bool = False  # iterate, in an ``Unending``, until nothing changes
     box: Box | None = None  # the part that is wanted; None: all
     every_turn: bool = False  # average over the eight ways to turn the image
-    sigma_map: Tensor | None = None  # the noise level at every pixel of every image, (1, 1, H, W), for a ``Mapped``
+    sigma_map: Tensor | None = None  # the noise level at every pixel of each image, or of all, for a ``Mapped``
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,21 @@ def _settle(engine: Engine, noisy: Tensor) -> Any:
     return denoiser.settle(to_unit(stacked(noisy) if engine.apart else noisy), engine.options)
 
 
+def _mapped(engine: Engine, noisy: Tensor, settled: Sequence[Any]) -> tuple[Engine, Any]:
+    """An engine and options for all of ``noisy`` (N, C, H, W): where these are small, with a map of their noise levels.
+
+    So images of different levels go together, by one trace of the net; and alone they are treated as together. Others
+    are left to the ``engine`` and the first of their N ``settled`` options.
+    """
+    denoiser, asked = engine.denoiser, engine.asked
+    small = noisy[0, 0].numel() <= SMALL and not engine.apart and asked.sigma_map is None
+    if not small or not isinstance(denoiser, Mapped):
+        return engine, settled[0]
+    images = (to_unit(to_channels(image[None], denoiser.channels)) for image in noisy)
+    maps = torch.cat([denoiser.levels(*pair) for pair in zip(images, settled, strict=True)])
+    return replace(engine, asked=replace(asked, sigma_map=maps)), engine.options
+
+
 def with_patterns(found: Answer, image: Image, grain: Grain | None) -> Answer:
     """What was ``found`` of the whole ``image``, with its patterns; the same where no ``grain`` was measured."""
     if grain is None:
@@ -115,6 +131,7 @@ def _part_with_patterns(engine: Engine, image: Image, box: Box, grain: Grain) ->
 
 def _settled_answer(engine: Engine, image: Image, noisy: Tensor, options: Any) -> Answer:
     """The ``answer`` for the image ``noisy`` (1, C, H, W), where the options are settled."""
+    engine, options = _mapped(engine, noisy, [options])
     asked = engine.asked
     source = image if asked.box is None else image.cut(asked.box)
     if image.height * image.width > _LARGE:
@@ -151,9 +168,10 @@ def answer_all(engine: Engine, images: Sequence[Image]) -> list[Answer]:
     if len(images) > 1:
         noisy = _on_device(engine, images)
         settled = [_settle(engine, noisy[index : index + 1]) for index in range(len(images))]
-        if all(options == settled[0] for options in settled):
+        together, common = _mapped(engine, noisy, settled)
+        if together is not engine or all(options == settled[0] for options in settled):
             try:
-                return _answers(engine, images, *_denoise(engine, noisy, settled[0]))
+                return _answers(engine, images, *_denoise(together, noisy, common))
             except Exception as error:
                 if not (isinstance(error, ArithmeticError) or is_out_of_memory(error)):
                     raise

@@ -84,6 +84,10 @@ class FFDNet(nn.Module):
         settled = [options] if known else [self.settle(image[None], options) for image in noisy]
         return self.denoise_mapped(noisy, _levels(noisy, settled), options)
 
+    def levels(self, noisy: Tensor, options: Options) -> Tensor:
+        """The noise at every pixel on [0, 1], (N, 1, H, W), by options that are settled."""
+        return _levels(noisy, [options]).expand(len(noisy), 1, *noisy.shape[-2:])
+
     def denoise_mapped(self, noisy: Tensor, sigma: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W), at levels ``sigma`` (N or 1, 1, H, W), whatever the options say."""
         return self(noisy, sigma).clamp(0, 1)  # type: ignore[no-any-return]

@@ -10,7 +10,7 @@ from torch import Tensor
 from denoise_cli import methods
 from denoise_cli.errors import DenoiseError, DeviceError, InputError
 from denoise_cli.image import Box, Image, Source
-from denoise_cli.inference import converge
+from denoise_cli.inference import converge, tiles
 from denoise_cli.inference.run import Asked, Engine, answer, answer_all, go_together
 from denoise_cli.layers.turns import TURNS, turn, turn_back
 from denoise_cli.method import Denoiser
@@ -97,7 +97,7 @@ def net(name: str, **config: Any) -> Denoiser:
     card = methods.find(name)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        made = card.make(replace(card.config, channels=3, **config))
+        made = card.make(replace(card.config, **{"channels": 3, **config}))
     assert isinstance(made, torch.nn.Module) and isinstance(made, Denoiser)
     made.eval().requires_grad_(False)
     return made
@@ -198,6 +198,30 @@ def test_together_is_the_same_as_alone() -> None:
     together = answer_all(here, images)
     for one, noisy in zip(together, images, strict=True):
         assert one.images[0].pixels == pytest.approx(answer(here, noisy).images[0].pixels, abs=1e-5)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_images_of_different_noise_go_together(channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    card = methods.find("ffdnet")
+    here = Engine(net("ffdnet", channels=channels, depth=3, features=4), card.options, CPU, torch.float32)
+    clean, draw = torch.linspace(0.1, 0.9, 36).expand(3, 33, 36), torch.randn(3, 33, 36)
+    flat = [Image((clean + sigma * draw).numpy(), Source("x.png")) for sigma in (0.05, 0.2)]
+    images = [*flat, Image((clean + 0.2 * clean.sqrt() * draw).numpy(), Source("x.png"))]  # this noise grows with light
+    alone = [answer(here, noisy).images[0].pixels for noisy in images]
+    sizes: list[int] = []
+    original = tiles.denoise
+
+    def spied(work: tiles.Work, batch: Tensor, tiling: tiles.Tiling) -> list[Tensor]:
+        sizes.append(len(batch))
+        return original(work, batch, tiling)
+
+    monkeypatch.setattr(tiles, "denoise", spied)
+    together = [found.images[0].pixels for found in answer_all(here, images)]
+    assert sizes == [3 * (3 if channels == 1 else 1)]
+    assert all(one == pytest.approx(other, abs=1e-5) for one, other in zip(together, alone, strict=True))
+    told = answer(replace(here, options=replace(card.options, sigma=0.3)), flat[0]).images[0].pixels
+    assert abs(told - alone[0]).max() > 1e-3
 
 
 def test_one_that_is_not_finite_or_too_large_is_answered_alone() -> None:

@@ -34,6 +34,9 @@ class Subtracts:
     def denoise(self, noisy: Tensor, options: Any) -> Tensor:
         raise AssertionError("the level is known")
 
+    def levels(self, noisy: Tensor, options: Any) -> Tensor:
+        raise AssertionError("the level is known")
+
     def denoise_mapped(self, noisy: Tensor, sigma: Tensor, options: Any) -> Tensor:
         assert sigma.shape == (len(noisy), 1, *noisy.shape[-2:])
         return noisy - sigma

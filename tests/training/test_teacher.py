@@ -36,6 +36,9 @@ class Half:
 class Told(Half):
     """Says that the clean image is as bright as the noise is strong."""
 
+    def levels(self, noisy: Tensor, options: Any) -> Tensor:
+        raise AssertionError("the level is known")
+
     def denoise_mapped(self, noisy: Tensor, sigma: Tensor, options: Any) -> Tensor:
         return sigma.expand_as(noisy).clone()
 
