@@ -10,21 +10,22 @@ photons.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from statistics import median_low
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from denoise_cli.errors import UsageError
-from denoise_cli.noise.clipping import clipped
+from denoise_cli.noise.clipping import Array, clipped
 from denoise_cli.noise.levels import on_unit
 
 _SIDES = (8, 6, 4, 3, 2)  # of the blocks; the largest of which there are enough without a wrong pixel
 _ENOUGH = 300  # blocks without a wrong pixel
-_MOST_BLOCKS = 40_000  # in an image; a stride thins them out
+_MOST_BLOCKS = 25_000  # in an image, or twice as many; a stride thins them out
 _FRACTIONS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16)  # of the blocks that are chosen: as many as agree with fewer
 _FEWEST = 24  # blocks chosen
 _CREST = 1.5  # deviations by which more blocks may differ from fewer and still agree
@@ -99,7 +100,7 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
         return NoiseLevel(0.0, 0.0, 0.0, 0.0, True)
     clips = image.min().item() >= 0 and image.max().item() <= 1
     light = image.mean().clamp(0, 1).item()
-    shot, read = 0.0, blocks.high[:: 1 + len(blocks.high) // _FIRST].median().sqrt().item()
+    shot, read = 0.0, math.sqrt(_median(blocks.high[:: 1 + len(blocks.high) // _FIRST]))
     for _ in range(_ROUNDS):
         before = shot, read
         blocks = _levelled(blocks, shot, read, light, clips)
@@ -110,7 +111,8 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
     sigma = math.sqrt(shot * shot * light + read * read)
     if shot > 0 and sigma > 0:  # the line tells how levels relate, the flattest blocks of all tones the level itself
         part = _levelled(blocks, shot, read, light, clips).untouched(_UNTOUCHED)
-        part = part.take(part.scale > _TELLS * part.kept)
+        telling = part.scale > _TELLS * part.kept
+        part = part.take(telling) if telling.any() else part
         right = _weakest(part) / sigma
         shot, read, sigma = shot * right, read * right, sigma * right
     if sigma < _NOTHING:
@@ -123,16 +125,16 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
 
 @dataclass(frozen=True)
 class _Blocks:
-    """Blocks of an image: K of them."""
+    """Blocks of an image: K of them, in float32."""
 
-    low: Tensor  # (K,) mean square of the low coefficients, the mean left out
-    high: Tensor  # (K, F) square of the high ones
-    every: Tensor  # (K,) mean square of all but the mean
-    tones: Tensor  # (C, K) mean of each channel
-    light: Tensor  # (K,) mean of the light, before anything was clipped
-    kept: Tensor  # (K,) share of the noise's variance that clipping left
-    scale: Tensor  # (K,) variance of the noise that is left, over that at the image's mean light
-    tie: Tensor  # (K,) by how much the high coefficients of clipped noise rise with its low ones; 0 if not clipped
+    low: Array  # (K,) mean square of the low coefficients, the mean left out
+    high: Array  # (K, F) square of the high ones
+    every: Array  # (K,) mean square of all but the mean
+    tones: Array  # (C, K) mean of each channel
+    light: Array  # (K,) mean of the light, before anything was clipped
+    kept: Array  # (K,) share of the noise's variance that clipping left
+    scale: Array  # (K,) variance of the noise that is left, over that at the image's mean light
+    tie: Array  # (K,) by how much the high coefficients of clipped noise rise with its low ones; 0 if not clipped
     lows: int  # low coefficients of a channel
     pixels: int  # of a block
     overlap: float  # how many blocks a pixel is in
@@ -142,7 +144,7 @@ class _Blocks:
         """How many blocks say something."""
         return max(_FEWEST, round(2 * self.overlap))
 
-    def take(self, chosen: Tensor) -> "_Blocks":
+    def take(self, chosen: Array) -> "_Blocks":
         """Those that are ``chosen``."""
         parts = {
             name: getattr(self, name)[chosen] for name in ("low", "high", "every", "light", "kept", "scale", "tie")
@@ -155,7 +157,7 @@ class _Blocks:
         if usable.all():
             return self
         if usable.sum() < min(4 * self.fewest, len(usable)):
-            usable = self.kept >= self.kept.median()
+            usable = self.kept >= _median(self.kept)
         return self.take(usable)
 
 
@@ -178,23 +180,21 @@ def _blocks(image: Tensor, known: Tensor | None) -> _Blocks | None:
     if chosen is None:
         return None
     side, stride, whole_blocks = chosen
-    basis = _basis(side).to(image.device)
-    rows = functional.conv2d(image[:, None], basis, stride=stride).flatten(2)  # (C, side^2, K)
+    tones = functional.avg_pool2d(image, side, stride).flatten(1)  # (C, K)
+    if len(image) == 3:
+        image = torch.tensordot(_cosines(3).to(image), image, dims=1)
+    parts = image.unfold(1, side, stride).unfold(2, side, stride)  # (C, rows, columns, side, side)
+    pixels = parts.permute(1, 2, 0, 3, 4).reshape(-1, len(image), side**2)  # (K, C, side^2)
     if whole_blocks is not None:
         if not whole_blocks.any():
             return None
-        rows = rows[..., whole_blocks]
-    tones = rows[:, 0] / side  # (C, K)
-    if len(image) == 3:
-        rows = torch.einsum("cd,dpk->cpk", _cosines(3).to(rows), rows)
-    squares = rows[:, 1:].square()
-    order = _order(side).to(image.device)[1:]
-    lower = order < side
-    high = squares[:, order > side if side > 3 else order >= side].flatten(0, 1).T.contiguous()
-    low = squares[:, lower].mean(dim=(0, 1))
-    one, none, light = torch.ones_like(low), torch.zeros_like(low), tones.mean(dim=0)
-    every, overlap = squares.mean(dim=(0, 1)), (side / stride) ** 2
-    return _Blocks(low, high, every, tones, light, one, one, none, int(lower.sum()), side**2, overlap)
+        tones, pixels = tones[:, whole_blocks], pixels[whole_blocks]
+    basis, lows, highs = _basis(side)
+    squares = (pixels @ basis.to(image.device)).square_()
+    high = squares[..., -highs:].flatten(1).cpu().numpy()
+    low, every = (part.mean(dim=(1, 2)).cpu().numpy() for part in (squares[..., :lows], squares))
+    light, one, none = tones.mean(dim=0).cpu().numpy(), np.ones_like(low), np.zeros_like(low)
+    return _Blocks(low, high, every, tones.cpu().numpy(), light, one, one, none, lows, side**2, (side / stride) ** 2)
 
 
 def _levelled(blocks: _Blocks, shot: float, read: float, mean: float, clips: bool) -> _Blocks:
@@ -203,75 +203,90 @@ def _levelled(blocks: _Blocks, shot: float, read: float, mean: float, clips: boo
         light, kept, excess = clipped(blocks.tones, shot, read)
         tie = excess / blocks.pixels
         blocks = replace(blocks, light=light, kept=kept, tie=tie / (2 / blocks.lows + tie))
-    level = (shot * shot * blocks.light.clamp_min(0) + read * read) / max(shot * shot * mean + read * read, 1e-12)
-    return replace(blocks, scale=blocks.kept * level.clamp_min(_DIMMEST))
+    level = (shot * shot * blocks.light.clip(0) + read * read) / max(shot * shot * mean + read * read, 1e-12)
+    return replace(blocks, scale=blocks.kept * level.clip(_DIMMEST))
 
 
-def _weakest(blocks: _Blocks, inside: Tensor | None = None) -> float:
-    """The deviation in the high coefficients of as many of the weakest blocks as agree with fewer of them.
+def _weakest(blocks: _Blocks) -> float:
+    """The deviation in the high coefficients of as many of the weakest blocks as agree with fewer of them."""
+    return math.sqrt(_weakest_variances(blocks, [np.arange(len(blocks.low))])[0])
 
-    Of all blocks, or of those at the places ``inside``.
-    """
-    low, scale = (part if inside is None else part[inside] for part in (blocks.low, blocks.scale))
-    order = (low / scale).argsort()
-    ranked = order if inside is None else inside[order]
-    counts = [max(blocks.fewest, int(fraction * len(ranked))) for fraction in _FRACTIONS]
-    chosen = ranked[: counts[-1]]
-    scale = blocks.scale[chosen]
-    rows = torch.column_stack((blocks.low[chosen] / scale, blocks.tie[chosen], blocks.high[chosen] / scale[:, None]))
+
+def _weakest_variances(blocks: _Blocks, groups: Sequence[Array]) -> list[float]:
+    """The same, squared, for each of several groups of blocks, by their places."""
+    rank = blocks.low / blocks.scale
+    chosen, ends = list[Array](), list[list[int]]()
+    for group in groups:
+        counts = [min(len(group), max(blocks.fewest, int(part * len(group)))) for part in _FRACTIONS]
+        chosen.append(group[rank[group].argsort()[: counts[-1]]])
+        ends.append(sorted(set(counts)))
+    places = np.concatenate(chosen)
+    rows = np.empty((len(places), 2 + blocks.high.shape[1]))
+    rows[:, 0], rows[:, 1] = rank[places], blocks.tie[places]
+    np.divide(blocks.high[places], blocks.scale[places, None], out=rows[:, 2:])
+    first = np.cumsum([0, *(counts[-1] for counts in ends)])
+    starts = [start + end for start, counts in zip(first, ends, strict=False) for end in (0, *counts[:-1])]
+    sums = np.split(np.add.reduceat(rows, starts), np.cumsum([len(counts) for counts in ends])[:-1])
+    means = [part.cumsum(axis=0) / np.array(counts)[:, None] for part, counts in zip(sums, ends, strict=True)]
+    features = rows.shape[1] - 2
+    weak, tie, *_ = (all_means := np.concatenate(means)).T
+    middle = np.partition(all_means[:, 2:], (features - 1) // 2, axis=1)[:, (features - 1) // 2]
+    levels = iter(((middle - tie * weak) / (1 - tie)).clip(0).tolist())
+    return [
+        _agreed([(count, next(levels)) for count in counts], len(group), features, blocks.overlap)
+        for counts, group in zip(ends, groups, strict=True)
+    ]
+
+
+def _agreed(found: Sequence[tuple[int, float]], blocks: int, features: int, overlap: float) -> float:
+    """The last of the variances, each of so many of the weakest of ``blocks``, before one that tops what it may."""
     level = error = math.inf
-    for count in counts:
-        weak, tie, *high = rows[:count].mean(dim=0).tolist()
-        found = max(0.0, (median_low(high) - tie * weak) / (1 - tie))
-        if found - level > _CREST * error:
+    for count, variance in found:
+        if variance - level > _CREST * error:
             break
-        independent = max(1.0, 4 * min(count, len(ranked)) / max(4.0, blocks.overlap)) * len(high)
-        level, error = found, found * math.sqrt(2 / independent)
-        if count >= len(ranked):
-            break
-    return math.sqrt(level)
+        independent = max(1.0, 4 * min(count, blocks) / max(4.0, overlap)) * features
+        level, error = variance, variance * math.sqrt(2 / independent)
+    return level
 
 
 def _growth(blocks: _Blocks) -> tuple[float, float] | None:
     """Shot and read deviation by the line through the level at each tone; ``None`` where it does not grow."""
     blocks = blocks.untouched(_UNTOUCHED)
-    edges = torch.linspace(0, 1, _TONES + 1)[1:-1].to(blocks.low)
-    bins = torch.bucketize(blocks.light.clamp(0, 1), edges)
-    tones, levels, weights = [], [], []
-    for index in range(_TONES):
-        inside = (bins == index).nonzero()[:, 0]
-        if len(inside) < max(_BIN_BLOCKS, 2 * blocks.fewest):
-            continue
-        level = (blocks.scale[inside] / blocks.kept[inside]).mean().item()
-        levels.append(level * _weakest(blocks, inside) ** 2)
-        tones.append(blocks.light[inside].mean().item())
-        weights.append(math.sqrt(len(inside)))
-    if len(tones) < 3 or tones[-1] - tones[0] < 0.2:
+    bins = (blocks.light.clip(0, 1 - 1e-6) * _TONES).astype(np.intp)
+    inside = [
+        places
+        for tone in range(_TONES)
+        if len(places := np.flatnonzero(bins == tone)) >= max(_BIN_BLOCKS, 2 * blocks.fewest)
+    ]
+    tones = np.array([blocks.light[places].mean() for places in inside], np.float64)
+    if len(inside) < 3 or tones[-1] - tones[0] < 0.2:
         return None
-    x, y, w = (torch.tensor(values, dtype=torch.float64) for values in (tones, levels, weights))
-    slope, offset, misfit = _line(x, y, w)
-    if slope * x[-1] + offset < _GROWS**2 * (slope * x[0] + offset) or misfit > _MISFIT:
+    level = blocks.scale / blocks.kept
+    variances = _weakest_variances(blocks, inside)
+    levels = np.array([level[places].mean() * one for places, one in zip(inside, variances, strict=True)])
+    slope, offset, misfit = _line(tones, levels, np.sqrt([len(places) for places in inside]))
+    if slope * tones[-1] + offset < _GROWS**2 * (slope * tones[0] + offset) or misfit > _MISFIT:
         return None
     return math.sqrt(slope), math.sqrt(offset)
 
 
-def _line(x: Tensor, y: Tensor, w: Tensor) -> tuple[float, float, float]:
+def _line(x: Array, y: Array, w: Array) -> tuple[float, float, float]:
     """Slope and offset, neither below 0, of the line through ``y`` of least relative error, and that error.
 
     It is the weighted mean of the errors' sizes, those below the line a little heavier: texture adds to the level.
     """
-    share = torch.linspace(0, 1, 201, dtype=x.dtype)[:, None]  # of the slope
-    distance = (y.clamp_min(1e-12) / (share * x + (1 - share)).clamp_min(1e-12)).log()
-    ranked = distance.sort(dim=1)
-    reached = w[ranked.indices].cumsum(dim=1) >= _BELOW * w.sum()
-    middle = ranked.values.gather(1, reached.int().argmax(dim=1, keepdim=True))
+    share = np.linspace(0, 1, 201)[:, None]  # of the slope
+    distance = np.log(y.clip(1e-12) / (share * x + (1 - share)).clip(1e-12))
+    order = distance.argsort(axis=1)
+    reached = w[order].cumsum(axis=1) >= _BELOW * w.sum()
+    first = np.take_along_axis(order, reached.argmax(axis=1)[:, None], axis=1)
+    middle = np.take_along_axis(distance, first, axis=1)
     apart = distance - middle
-    sizes = torch.where(apart > 0, 2 * _BELOW * apart, 2 * (_BELOW - 1) * apart).clamp_max(_OUTLYING)
-    errors = (sizes * w).sum(dim=1) / w.sum()
+    sizes = np.where(apart > 0, 2 * _BELOW * apart, 2 * (_BELOW - 1) * apart).clip(max=_OUTLYING)
+    errors = sizes @ w / w.sum()
     best = int(errors.argmin())
-    scale = middle[best].exp().item()
-    part = share[best].item()
-    return part * scale, (1 - part) * scale, errors[best].item()
+    scale, part = math.exp(middle[best, 0]), float(share[best, 0])
+    return part * scale, (1 - part) * scale, float(errors[best])
 
 
 def _coarse(blocks: _Blocks, shot: float, read: float) -> float:
@@ -280,16 +295,22 @@ def _coarse(blocks: _Blocks, shot: float, read: float) -> float:
     In white noise the flattest blocks have nearly the mean energy, in correlated noise, where few coefficients hold it,
     far less; how fast it rises among the flattest says by how much, as if its logarithm were normal.
     """
-    level = blocks.kept * (shot * shot * blocks.light.clamp_min(0) + read * read).clamp_min(1e-12)
-    every = (blocks.every / level).sort().values
+    level = blocks.kept * (shot * shot * blocks.light.clip(0) + read * read).clip(1e-12)
+    every = np.sort(blocks.every / level)
     count = max(blocks.fewest, int(_FLAT * len(every)))
     if len(every) < 2 * _TELLING * count:
         return 1.0
-    flat, more = (every[:number].mean().item() for number in (count, _TELLING * count))
+    flat, more = (float(every[:number].mean()) for number in (count, _TELLING * count))
     if math.sqrt(flat) <= _WHITE or more > _EVEN * flat:
         return 1.0
     spread = min(_MOST_SPREAD, math.log(more / flat) / (_DEPTHS[0] - _DEPTHS[1]))
     return math.sqrt(more * math.exp(_DEPTHS[1] * spread + spread * spread / 2))
+
+
+def _median(values: Array) -> float:
+    """The value in the middle, the lower one where there are two."""
+    half = (values.size - 1) // 2
+    return float(np.partition(values, half, axis=None)[half])
 
 
 @lru_cache
@@ -303,14 +324,13 @@ def _cosines(side: int) -> Tensor:
 
 
 @lru_cache
-def _basis(side: int) -> Tensor:
-    """Its products over a block, as convolution kernels: (side^2, 1, side, side)."""
+def _basis(side: int) -> tuple[Tensor, int, int]:
+    """Its products over a block, (side^2, side^2 - 1), from low to high; how many of these are low, how many high."""
     with torch.inference_mode(False):
         matrix = _cosines(side)
-        return torch.einsum("ux,vy->uvxy", matrix, matrix).reshape(side * side, 1, side, side).contiguous()
-
-
-def _order(side: int) -> Tensor:
-    """How high a coefficient is: (side^2,)."""
-    points = torch.arange(side)
-    return (points[:, None] + points[None, :]).flatten()
+        products = torch.einsum("ux,vy->xyuv", matrix, matrix).reshape(side * side, side * side)
+        points = torch.arange(side)
+        order = (points[:, None] + points).flatten()
+        high = order > side if side > 3 else order >= side
+        ranked = order.argsort(stable=True)[1:]
+        return products[:, ranked].contiguous(), int((order < side).sum()) - 1, int(high.sum())
