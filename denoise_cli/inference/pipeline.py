@@ -1,19 +1,22 @@
-"""Images one after another: while one is denoised, the next is read and the ones before are written."""
+"""Images one after another: while one is denoised, the next are read and looked at, and the ones before written."""
 
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from denoise_cli.errors import DenoiseError, UsageError
 from denoise_cli.image import Image
+from denoise_cli.inference.ahead import ahead
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.journal import Journal
 from denoise_cli.inference.looks import Looks, residual_gain
 from denoise_cli.inference.run import SMALL, Answer, answer, answer_all, go_together, with_patterns
-from denoise_cli.inference.workbench import Choice, Workbench
+from denoise_cli.inference.workbench import Choice, Sight, Workbench
 
 _PLAIN = Looks()
 _WAITING, _LARGE = 3, 1 << 22  # results that may wait to be written; pixels beyond which only one may
@@ -71,17 +74,36 @@ def process(jobs: Iterable[Job], bench: Workbench, read: Read, write: Write, loo
     Small images of one size that follow each other are denoised together.
     """
     waiting: deque[tuple[Result, Future[None] | None, int]] = deque()
+
+    def prepared(job: Job) -> _Prepared:
+        loaded, began = read(job), time.monotonic()
+        sight = None if loaded is None else bench.see(loaded.frames[0])
+        return _Prepared(loaded, sight, time.monotonic() - began)
+
     with ThreadPoolExecutor(2) as pool:
-        for group in _groups(_read(_ahead(jobs, lambda job: pool.submit(read, job)), bench)):
-            for result, loaded, pictures in _denoised(group, looks):
-                pixels = sum(frame.height * frame.width for frame in loaded.frames) if loaded else 0
-                writing = pool.submit(write, result, loaded, pictures) if loaded else None
-                waiting.append((result, writing, pixels))
-                del loaded, pictures
-                while waiting and _is_due(waiting):
-                    yield _settle(*waiting.popleft()[:2])
-        while waiting:
-            yield _settle(*waiting.popleft()[:2])
+        coming = ahead(jobs, prepared, lambda made: _pixels(made.loaded), TOGETHER, TOGETHER_PIXELS)
+        with closing(coming):
+            for group in _groups(_chosen(coming, bench)):
+                for result, loaded, pictures in _denoised(group, looks):
+                    writing = pool.submit(write, result, loaded, pictures) if loaded else None
+                    waiting.append((result, writing, _pixels(loaded)))
+                    del loaded, pictures
+                    while waiting and _is_due(waiting):
+                        yield _settle(*waiting.popleft()[:2])
+            while waiting:
+                yield _settle(*waiting.popleft()[:2])
+
+
+class _Prepared(NamedTuple):
+    """An input, and what was seen in it."""
+
+    loaded: Loaded | None
+    sight: Sight | None
+    seconds: float  # that seeing took
+
+
+def _pixels(loaded: Loaded | None) -> int:
+    return sum(frame.height * frame.width for frame in loaded.frames) if loaded else 0
 
 
 def _is_due(waiting: Sequence[tuple[Result, "Future[None] | None", int]]) -> bool:
@@ -90,21 +112,21 @@ def _is_due(waiting: Sequence[tuple[Result, "Future[None] | None", int]]) -> boo
     return many or waiting[0][1] is None or waiting[0][1].done()
 
 
-def _read(
-    coming: Iterable[tuple[Job, "Future[Loaded | None]"]], bench: Workbench
+def _chosen(
+    coming: Iterable[tuple[Job, "Future[_Prepared]"]], bench: Workbench
 ) -> Iterator[tuple[Result, Loaded | None]]:
-    """Each job once it is read and its engine is chosen; without its input where nothing is left to be done."""
+    """Each job with its input once its engine is chosen; without its input where nothing is left to be done."""
     for job, future in coming:
         result, began = Result(job), time.monotonic()
         try:
-            loaded = future.result()
-            began = time.monotonic()
+            loaded, sight, seconds = future.result()
             if loaded is None:
                 yield replace(result, outputs=job.paths, skipped=True), None
                 continue
+            began = time.monotonic() - seconds
             said = dict.fromkeys(warning for frame in loaded.frames for warning in frame.source.warnings)
             result = replace(result, warnings=tuple(said))
-            choice = bench.choose(loaded.frames[0])  # for all: frames that differ would flicker
+            choice = bench.choose(loaded.frames[0], sight)  # for all: frames that differ would flicker
             choice = choice.told() if len(loaded.frames) == 1 else choice
             yield replace(result, choice=choice, seconds=time.monotonic() - began), loaded
         except UsageError:
@@ -193,20 +215,6 @@ def _together(group: Sequence[tuple[Result, Loaded | None]]) -> list[list[Answer
         if engine.asked.until_converged:  # as many iterations for all frames
             engine = replace(engine, counts=answers[0].counts, asked=replace(engine.asked, until_converged=False))
     return [answers]
-
-
-def _ahead(
-    jobs: Iterable[Job], start: Callable[[Job], Future[Loaded | None]]
-) -> Iterator[tuple[Job, Future[Loaded | None]]]:
-    """Each job with its reading, which starts while the job before is done."""
-    before: tuple[Job, Future[Loaded | None]] | None = None
-    for job in jobs:
-        following = (job, start(job))
-        if before is not None:
-            yield before
-        before = following
-    if before is not None:
-        yield before
 
 
 def _settle(result: Result, writing: Future[None] | None) -> Result:

@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
@@ -55,6 +55,13 @@ class Choice:
         return self if seen is None or not seen.whole else replace(self, engine=_told(self.engine, seen))
 
 
+class Sight(NamedTuple):
+    """What was seen in an image."""
+
+    look: Look | None  # at its noise; None where nothing depends on it
+    apart: bool  # whether each channel has impulses of its own, for weights that are named
+
+
 class Workbench:
     """Keeps what was loaded. ``options_of`` gives a method's options as the user set them, or raises ``UsageError``."""
 
@@ -91,16 +98,21 @@ class Workbench:
             raise UsageError("A class of images is of no use without --model.", "Name a model with weights by class.")
         self._able = [] if self._fixed is not None else self._accepted()
 
-    def choose(self, image: Image) -> Choice:
-        """The engine for ``image``.
+    def see(self, image: Image) -> Sight:
+        """What there is to be seen in ``image`` before an engine is chosen; may be done in another thread."""
+        decides = self._fixed is None and self._router is None
+        seen = look(image) if decides else look(image, GLANCE) if self._wish.look else None
+        return Sight(seen, self._for_impulses and come_apart(image))
+
+    def choose(self, image: Image, sight: Sight | None = None) -> Choice:
+        """The engine for ``image``, of which this was seen already, if anything.
 
         Raises ``WeightsError`` where no weights suit it, or those that do are damaged.
         """
-        decides = self._fixed is None and self._router is None
-        seen = look(image) if decides else look(image, GLANCE) if self._wish.look else None
+        seen, apart = self.see(image) if sight is None else sight
         if self._fixed is not None:
             engine = self._engine(self._fixed)
-            if self._for_impulses and come_apart(image):
+            if apart:
                 engine = self._channel_by_channel(self._fixed, engine)
             return Choice(engine, self._fixed, seen, self._digest)
         if self._router is not None:

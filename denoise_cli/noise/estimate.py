@@ -26,6 +26,7 @@ from denoise_cli.noise.levels import on_unit
 _SIDES = (8, 6, 4, 3, 2)  # of the blocks; the largest of which there are enough without a wrong pixel
 _ENOUGH = 300  # blocks without a wrong pixel
 _MOST_BLOCKS = 25_000  # in an image, or twice as many; a stride thins them out
+_FEW_PIXELS = 2048  # of an image in which blocks begin at every pixel; in others at every second one at least
 _FRACTIONS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16)  # of the blocks that are chosen: as many as agree with fewer
 _FEWEST = 24  # blocks chosen
 _CREST = 1.5  # deviations by which more blocks may differ from fewer and still agree
@@ -167,7 +168,8 @@ def _blocks(image: Tensor, known: Tensor | None) -> _Blocks | None:
     sides = [side for side in _SIDES if side <= min(height, width)]
     chosen: tuple[int, int, Tensor | None] | None = None
     for side in sides:
-        stride = max(1, min(side, round(math.sqrt(height * width / _MOST_BLOCKS))))
+        least = 2 if height * width >= _FEW_PIXELS and side > 4 else 1
+        stride = max(least, min(side, round(math.sqrt(height * width / _MOST_BLOCKS))))
         if known is None:
             chosen = side, stride, None
             break
@@ -214,10 +216,10 @@ def _weakest(blocks: _Blocks) -> float:
 
 def _weakest_variances(blocks: _Blocks, groups: Sequence[Array]) -> list[float]:
     """The same, squared, for each of several groups of blocks, by their places."""
-    rank = blocks.low / blocks.scale
+    rank, fewest = blocks.low / blocks.scale, blocks.fewest
     chosen, ends = list[Array](), list[list[int]]()
     for group in groups:
-        counts = [min(len(group), max(blocks.fewest, int(part * len(group)))) for part in _FRACTIONS]
+        counts = [min(len(group), max(fewest, int(part * len(group)))) for part in _FRACTIONS]
         chosen.append(group[rank[group].argsort()[: counts[-1]]])
         ends.append(sorted(set(counts)))
     places = np.concatenate(chosen)
@@ -253,18 +255,15 @@ def _growth(blocks: _Blocks) -> tuple[float, float] | None:
     """Shot and read deviation by the line through the level at each tone; ``None`` where it does not grow."""
     blocks = blocks.untouched(_UNTOUCHED)
     bins = (blocks.light.clip(0, 1 - 1e-6) * _TONES).astype(np.intp)
-    inside = [
-        places
-        for tone in range(_TONES)
-        if len(places := np.flatnonzero(bins == tone)) >= max(_BIN_BLOCKS, 2 * blocks.fewest)
-    ]
-    tones = np.array([blocks.light[places].mean() for places in inside], np.float64)
-    if len(inside) < 3 or tones[-1] - tones[0] < 0.2:
+    count = np.bincount(bins, minlength=_TONES)
+    full = np.flatnonzero(count >= max(_BIN_BLOCKS, 2 * blocks.fewest))
+    tones = np.bincount(bins, blocks.light, _TONES)[full] / count[full]
+    if len(full) < 3 or tones[-1] - tones[0] < 0.2:
         return None
-    level = blocks.scale / blocks.kept
-    variances = _weakest_variances(blocks, inside)
-    levels = np.array([level[places].mean() * one for places, one in zip(inside, variances, strict=True)])
-    slope, offset, misfit = _line(tones, levels, np.sqrt([len(places) for places in inside]))
+    inside = np.split(bins.argsort(kind="stable"), count.cumsum()[:-1])
+    variances = _weakest_variances(blocks, [inside[tone] for tone in full])
+    levels = np.bincount(bins, blocks.scale / blocks.kept, _TONES)[full] / count[full] * variances
+    slope, offset, misfit = _line(tones, levels, np.sqrt(count[full]))
     if slope * tones[-1] + offset < _GROWS**2 * (slope * tones[0] + offset) or misfit > _MISFIT:
         return None
     return math.sqrt(slope), math.sqrt(offset)

@@ -13,7 +13,7 @@ from denoise_cli.image import Image, Source
 from denoise_cli.inference import pipeline
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.patterns import Grain
-from denoise_cli.inference.pipeline import Job, Loaded, Result, process
+from denoise_cli.inference.pipeline import TOGETHER, Job, Loaded, Result, process
 from denoise_cli.inference.run import Answer, Engine, answer, answer_all
 from denoise_cli.inference.workbench import Wish, Workbench
 from denoise_cli.methods.median import Options
@@ -61,13 +61,13 @@ def test_jobs_are_taken_as_they_are_needed() -> None:
     taken: list[str] = []
 
     def coming() -> Iterator[Job]:
-        for job in JOBS:
+        for job in JOBS * 10:
             taken.append(job.item.name)
             yield job
 
     results = process(coming(), bench(), read, lambda result, loaded, estimates: None)
     next(results)
-    assert len(taken) == 2, "the first cannot be read, so nothing is denoised together with it"
+    assert len(taken) == 1 + TOGETHER, "the first cannot be read, so nothing is denoised together with it"
     results.close()
 
 
