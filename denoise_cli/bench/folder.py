@@ -17,6 +17,7 @@ from denoise_cli.inference.pipeline import TOGETHER, TOGETHER_PIXELS
 from denoise_cli.inference.run import answer_all
 from denoise_cli.inference.workbench import Wish, Workbench
 
+AUTO = "auto"  # no model is named: a look at each image decides
 _COARSE, _SIGMA = 6, 25  # points across the colours of an image; noise on them, on the scale to 255
 
 
@@ -39,11 +40,13 @@ class Share:
 def measure(model: str, count: int, side: int) -> Share:
     """Run over a folder of ``count`` noisy PNG images of ``side`` x ``side`` pixels, then the net by itself.
 
-    Seconds of the processor, which other work on the machine lengthens less than those that pass. Raises
-    ``DenoiseError`` where the run fails, ``WeightsError`` and ``UsageError`` for a model that is not there.
+    Without a model (``auto``) it is the net that the first image takes. Seconds of the processor, which other work on
+    the machine lengthens less than those that pass. Raises ``DenoiseError`` where the run fails, ``WeightsError`` and
+    ``UsageError`` for a model that is not there.
     """
     cpu = torch.device("cpu")
-    bench = Workbench(Wish(model, dtype=devices.fast_dtype(cpu)), lambda card: card.options)
+    named = [] if model == AUTO else ["-m", model]
+    bench = Workbench(Wish(None if model == AUTO else model, dtype=devices.fast_dtype(cpu)), lambda card: card.options)
     with TemporaryDirectory() as folder:
         source = Path(folder, "in")
         source.mkdir()
@@ -53,7 +56,7 @@ def measure(model: str, count: int, side: int) -> Share:
             colours = cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
             noisy = (colours + draw.normal(0, _SIGMA, colours.shape)).round().clip(0, 255).astype(np.uint8)
             cv2.imwrite(str(source / f"{index:06d}.png"), noisy)
-        ran = process.denoise("run", str(source), "-o", str(Path(folder, "out")), "-m", model, "--device", "cpu", "-q")
+        ran = process.denoise("run", str(source), "-o", str(Path(folder, "out")), *named, "--device", "cpu", "-q")
         images = [read(path) for path in sorted(source.iterdir())]
     engine = bench.choose(images[0]).engine
     at_once = max(1, min(TOGETHER, TOGETHER_PIXELS // side**2))

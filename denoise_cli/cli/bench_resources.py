@@ -112,7 +112,10 @@ def startup(
 
 
 def folder(
-    models: Annotated[list[str] | None, typer.Argument(help="Shipped weights, or methods that need none.")] = None,
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(help="Shipped weights, methods that need none, or auto: what each image takes."),
+    ] = None,
     count: Annotated[int, typer.Option("--images", help="In the folder.", min=1)] = 1000,
     side: Annotated[int, typer.Option(help="Of each image, pixels.", min=16)] = 64,
     quiet: flags.Quiet = False,
@@ -123,10 +126,10 @@ def folder(
 
     `denoise bench folder dncnn.color-blind --images 1000 --side 64`
     """
-    from denoise_cli.bench.folder import measure, table
+    from denoise_cli.bench.folder import AUTO, measure, table
 
     shares = []
-    for model in models or ["dncnn.color-blind", "dt.gaussian", "ffdnet.color"]:
+    for model in models or ["dncnn.color-blind", "dt.gaussian", "ffdnet.color", AUTO]:
         shares.append(measure(model, count, side))
         screen.say(f"{model}: {100 * shares[-1].share:.0f} % in the net")
     screen.emit(table(shares))

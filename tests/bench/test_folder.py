@@ -16,6 +16,14 @@ def test_a_folder_is_run_and_the_net_by_itself(capsys: pytest.CaptureFixture[str
     assert float(row[3]) > float(row[4]) >= 0
 
 
+def test_without_a_model_the_images_decide(
+    capsys: pytest.CaptureFixture[str], stock: Callable[..., shelf.Entry]
+) -> None:
+    stock("dncnn.small", "gaussian", depth=3, features=4)
+    assert main(["bench", "folder", "auto", "--images", "2", "--side", "24", "-q"]) == 0
+    assert "| auto | 2 of 24x24 |" in capsys.readouterr().out
+
+
 def test_a_model_that_is_not_there(capsys: pytest.CaptureFixture[str], stock: Callable[..., shelf.Entry]) -> None:
     stock("dncnn.small", depth=3, features=4)
     assert main(["bench", "folder", "dncnn.smaller"]) != 0
