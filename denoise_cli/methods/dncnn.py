@@ -11,6 +11,7 @@ from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
 from denoise_cli.layers.folding import forward_folded
+from denoise_cli.layers.rounding import as_convolved
 from denoise_cli.method import Method, Recipe
 from denoise_cli.noise import Pair
 
@@ -56,7 +57,8 @@ class DnCNN(nn.Module):
 
     def forward(self, noisy: Tensor) -> Tensor:
         """The estimate, not clipped: (N, C, H, W) from noisy images of that shape."""
-        return noisy - forward_folded(self.layers, noisy)
+        seen = as_convolved(noisy)
+        return seen - forward_folded(self.layers, seen)
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
         """Nothing is left open: the net is blind."""
