@@ -43,7 +43,8 @@ class Measured:
 def measure(entry: shelf.Entry, data: Path, device: torch.device, dtype: torch.dtype) -> Iterator[Measured]:
     """Score one weights file on every trial that it is for, at every number of iterations where it has any.
 
-    What is scored beside it, on the same images, follows each.
+    Noisy images that stay in float, as papers have them, are denoised in float32 as they did; those of 8 bit, as users
+    have them, in ``dtype``. What is scored beside it, on the same images, follows each.
     """
 
     def told(what: str, score: float) -> Measured:
@@ -53,11 +54,13 @@ def measure(entry: shelf.Entry, data: Path, device: torch.device, dtype: torch.d
         for what, accuracy in accuracies(load_seer(entry.name, device), data, device, dtype).items():
             yield told(what, accuracy)
         return
-    engines: dict[str, Engine] = {}
+    loaded: dict[str, Engine] = {}
     for case in cases(entry):
         for name in (entry.name, *case.beside):
-            if name != INPUT and name not in engines:
-                engines[name] = engine_of(name, device, dtype)
+            if name != INPUT and name not in loaded:
+                loaded[name] = engine_of(name, device, dtype)
+        precise = dtype if case.trial.eight_bit else torch.float32
+        engines = {name: replace(engine, dtype=precise) for name, engine in loaded.items()}
         counts = counts_of(entry, case.trial.images)
         scores = run_trial(case.trial, data, _denoise(engines[entry.name], case, counts), device)
         for count, score in zip(counts or (None,), scores, strict=True):

@@ -121,8 +121,8 @@ def sets(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _scores(entry: shelf.Entry, sets: Path) -> dict[str, float]:
-    return {item.what: item.score for item in measure(entry, sets, torch.device("cpu"), torch.float32)}
+def _scores(entry: shelf.Entry, sets: Path, dtype: torch.dtype = torch.float32) -> dict[str, float]:
+    return {item.what: item.score for item in measure(entry, sets, torch.device("cpu"), dtype)}
 
 
 def _with_noise(name: str, noise: str, **more: Any) -> shelf.Entry:
@@ -130,6 +130,15 @@ def _with_noise(name: str, noise: str, **more: Any) -> shelf.Entry:
     entry = replace(shelf.find(name), noise=noise, scores={}, **more)
     shelf.write_index([entry if other.name == name else other for other in shelf.entries()])
     return entry
+
+
+def test_what_stays_in_float_is_denoised_in_float32(stock: Any, sets: Path) -> None:
+    stock("dncnn.tiny", depth=4, features=8)
+    entry = _with_noise("dncnn.tiny", "gaussian:25")
+    single, half = (_scores(entry, sets, dtype) for dtype in (torch.float32, torch.bfloat16))
+    kinds = {what.rpartition(" ")[2]: (single[what], half[what]) for what in single}
+    assert set(kinds) == {"float", "bit"}
+    assert kinds["float"][0] == kinds["float"][1] and kinds["bit"][0] != kinds["bit"][1]
 
 
 def test_a_net_for_camera_noise_stands_beside_its_input_and_bm3d(stock: Any, sets: Path) -> None:
