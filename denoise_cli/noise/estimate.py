@@ -91,11 +91,14 @@ def gaussian_sigma(noisy: Tensor) -> Tensor:
 def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
     """The noise of one image (C, H, W) on [0, 1], from the pixels that are ``known`` (1, H, W) to be no impulses.
 
-    Values below 0 or above 1 say that it was not clipped.
+    What is not finite is left out too. Values below 0 or above 1 say that it was not clipped.
     """
     image = image.detach().float()
     if len(image) > 1 and all(torch.equal(channel, image[0]) for channel in image[1:]):
         image = image[:1]
+    finite = image.isfinite().all(dim=0, keepdim=True)
+    if not finite.all():
+        image, known = image.where(finite, 0.0), finite if known is None else finite & known
     blocks = _blocks(image, known)
     if blocks is None:
         return NoiseLevel(0.0, 0.0, 0.0, 0.0, True)
@@ -230,10 +233,10 @@ def _weakest_variances(blocks: _Blocks, groups: Sequence[Array]) -> list[float]:
     starts = [start + end for start, counts in zip(first, ends, strict=False) for end in (0, *counts[:-1])]
     sums = np.split(np.add.reduceat(rows, starts), np.cumsum([len(counts) for counts in ends])[:-1])
     means = [part.cumsum(axis=0) / np.array(counts)[:, None] for part, counts in zip(sums, ends, strict=True)]
-    features = rows.shape[1] - 2
-    weak, tie, *_ = (all_means := np.concatenate(means)).T
-    middle = np.partition(all_means[:, 2:], (features - 1) // 2, axis=1)[:, (features - 1) // 2]
-    levels = iter(((middle - tie * weak) / (1 - tie)).clip(0).tolist())
+    weak, tie, high = np.split(np.concatenate(means), (1, 2), axis=1)
+    features = high.shape[1]
+    middle = np.partition(high, (features - 1) // 2, axis=1)[:, (features - 1) // 2, None]
+    levels = iter(((middle - tie * weak) / (1 - tie)).clip(0).ravel().tolist())
     return [
         _agreed([(count, next(levels)) for count in counts], len(group), features, blocks.overlap)
         for counts, group in zip(ends, groups, strict=True)

@@ -44,6 +44,13 @@ def test_what_is_known_to_be_wrong_is_left_out(share: float) -> None:
     assert noise_level(spoilt, torch.zeros_like(known)).sigma == 0
 
 
+def test_what_is_not_finite_is_left_out() -> None:
+    image = noisy(scene(), "gaussian:15")[0]
+    image[0, 80, 90], image[1, 20, 30] = torch.nan, torch.inf
+    assert noise_level(image).sigma == pytest.approx(15 / 255, rel=0.05)
+    assert noise_level(torch.full((3, 20, 30), torch.nan)).sigma == 0
+
+
 def test_noise_that_grows_with_the_light() -> None:
     level = noise_level(stored(noisy(scene(), "poisson-gaussian:25+5"))[0])
     assert level.shot == pytest.approx(25 / 255, rel=0.1) and level.read < 10 / 255 and level.white
