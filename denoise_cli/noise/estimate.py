@@ -26,7 +26,7 @@ from denoise_cli.noise.levels import on_unit
 _SIDES = (8, 6, 4, 3, 2)  # of the blocks; the largest of which there are enough without a wrong pixel
 _ENOUGH = 300  # blocks without a wrong pixel
 _MOST_BLOCKS = 25_000  # in an image, or twice as many; a stride thins them out
-_FEW_PIXELS = 2048  # of an image in which blocks begin at every pixel; in others at every second one at least
+_FEW_VALUES = 12_000  # of an image in which blocks begin at every pixel; in others at every second one at least
 _FRACTIONS = (0.005, 0.01, 0.02, 0.04, 0.08, 0.16)  # of the blocks that are chosen: as many as agree with fewer
 _FEWEST = 24  # blocks chosen
 _CREST = 1.5  # deviations by which more blocks may differ from fewer and still agree
@@ -99,7 +99,8 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
     finite = image.isfinite().all(dim=0, keepdim=True)
     if not finite.all():
         image, known = image.where(finite, 0.0), finite if known is None else finite & known
-    blocks = _blocks(image, known)
+    with torch.autocast(image.device.type, enabled=False):  # which would round the noise away
+        blocks = _blocks(image, known)
     if blocks is None:
         return NoiseLevel(0.0, 0.0, 0.0, 0.0, True)
     clips = image.min().item() >= 0 and image.max().item() <= 1
@@ -171,7 +172,7 @@ def _blocks(image: Tensor, known: Tensor | None) -> _Blocks | None:
     sides = [side for side in _SIDES if side <= min(height, width)]
     chosen: tuple[int, int, Tensor | None] | None = None
     for side in sides:
-        least = 2 if height * width >= _FEW_PIXELS and side > 4 else 1
+        least = 2 if image.numel() >= _FEW_VALUES and side > 4 else 1
         stride = max(least, min(side, round(math.sqrt(height * width / _MOST_BLOCKS))))
         if known is None:
             chosen = side, stride, None

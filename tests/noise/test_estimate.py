@@ -44,6 +44,13 @@ def test_what_is_known_to_be_wrong_is_left_out(share: float) -> None:
     assert noise_level(spoilt, torch.zeros_like(known)).sigma == 0
 
 
+def test_it_is_measured_in_full_precision_also_under_autocast() -> None:
+    image = noisy(scene(), "gaussian:5")[0]
+    with torch.autocast("cpu", torch.bfloat16):
+        under = noise_level(image)
+    assert under == noise_level(image)
+
+
 def test_what_is_not_finite_is_left_out() -> None:
     image = noisy(scene(), "gaussian:15")[0]
     image[0, 80, 90], image[1, 20, 30] = torch.nan, torch.inf
