@@ -238,19 +238,16 @@ def _weakest_variances(blocks: _Blocks, groups: Sequence[Array]) -> list[float]:
     features = high.shape[1]
     middle = np.partition(high, (features - 1) // 2, axis=1)[:, (features - 1) // 2, None]
     levels = iter(((middle - tie * weak) / (1 - tie)).clip(0).ravel().tolist())
-    return [
-        _agreed([(count, next(levels)) for count in counts], len(group), features, blocks.overlap)
-        for counts, group in zip(ends, groups, strict=True)
-    ]
+    return [_agreed([(count, next(levels)) for count in counts], features, blocks.overlap) for counts in ends]
 
 
-def _agreed(found: Sequence[tuple[int, float]], blocks: int, features: int, overlap: float) -> float:
-    """The last of the variances, each of so many of the weakest of ``blocks``, before one that tops what it may."""
+def _agreed(found: Sequence[tuple[int, float]], features: int, overlap: float) -> float:
+    """The last of the variances, each of so many of the weakest blocks, before one that tops what it may."""
     level = error = math.inf
     for count, variance in found:
         if variance - level > _CREST * error:
             break
-        independent = max(1.0, 4 * min(count, blocks) / max(4.0, overlap)) * features
+        independent = max(1.0, 4 * count / max(4.0, overlap)) * features
         level, error = variance, variance * math.sqrt(2 / independent)
     return level
 
