@@ -31,21 +31,23 @@ class Muon(Optimizer):
         weight_decay: float = 0.0,
         *,
         dtype: torch.dtype = torch.float32,
+        nets: int = 1,
     ) -> None:
         """``weight_decay`` is decoupled: a step also takes ``lr * weight_decay`` of every weight.
 
-        ``dtype`` is that of the products that make a step orthogonal; bfloat16 is enough for them.
+        ``dtype`` is that of the products that make a step orthogonal; bfloat16 is enough for them. Every parameter
+        holds the weights of so many ``nets`` one after the other along its first axis, each of which is a layer itself.
         """
         super().__init__(params, {"lr": lr, "weight_decay": weight_decay})
-        self._dtype = dtype
+        self._dtype, self._nets = dtype, nets
 
     @torch.no_grad()
     def step(self, closure: None = None) -> None:  # type: ignore[override]
         """Move every parameter that has a gradient."""
         for group in self.param_groups:
             moving = [weight for weight in group["params"] if weight.grad is not None]
-            hidden = [weight for weight in moving if _is_hidden(weight)]
-            rest = [weight for weight in moving if not _is_hidden(weight)]
+            hidden = [weight for weight in moving if self._is_hidden(weight)]
+            rest = [weight for weight in moving if not self._is_hidden(weight)]
             self._orthogonal(hidden, group["lr"], group["weight_decay"])
             self._adam(rest, _ADAM * group["lr"], group["weight_decay"])
 
@@ -53,20 +55,23 @@ class Muon(Optimizer):
         steps = [self._momentum(weight) for weight in weights]
         for shape in dict.fromkeys(step.shape for step in steps):  # one batch for each shape of matrix
             chosen = [index for index, step in enumerate(steps) if step.shape == shape]
-            matrices = orthogonal(torch.stack([steps[index] for index in chosen]), self._dtype)
-            for index, matrix in zip(chosen, matrices, strict=True):
+            matrices = orthogonal(torch.cat([steps[index] for index in chosen]), self._dtype)
+            for index, matrix in zip(chosen, torch.split(matrices, self._nets), strict=True):
                 weight = weights[index]
                 weight.mul_(1 - rate * decay)
-                weight.add_(matrix.reshape(weight.shape), alpha=-rate * _SIZE * max(shape) ** 0.5)
+                weight.add_(matrix.reshape(weight.shape), alpha=-rate * _SIZE * max(shape[1:]) ** 0.5)
 
     def _momentum(self, weight: Tensor) -> Tensor:
-        """Nesterov's look-ahead of the mean gradient, as a matrix (outputs, inputs times the kernel's area)."""
+        """Nesterov's look-ahead of the mean gradient, as matrices (nets, outputs, inputs times the kernel's area)."""
         assert weight.grad is not None
         state = self.state[weight]
         if not state:
             state["mean"] = torch.zeros_like(weight)
         mean = state["mean"].lerp_(weight.grad, 1 - _MOMENTUM)
-        return weight.grad.lerp(mean, _MOMENTUM).flatten(1).float()
+        return weight.grad.lerp(mean, _MOMENTUM).reshape(self._nets, weight.shape[0] // self._nets, -1).float()
+
+    def _is_hidden(self, weight: Tensor) -> bool:
+        return weight.ndim >= 2 and min(weight.shape[0] // self._nets, weight.shape[1]) > _THIN
 
     def _adam(self, weights: list[Tensor], rate: float, decay: float) -> None:
         if not weights:
@@ -108,7 +113,3 @@ def orthogonal(matrices: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         square = now @ now.mT
         now = torch.baddbmm(now, torch.baddbmm(square, square, square, beta=third, alpha=fifth), now, beta=first)
     return (now.mT if tall else now).to(matrices.dtype)
-
-
-def _is_hidden(weight: Tensor) -> bool:
-    return weight.ndim >= 2 and min(weight.shape[:2]) > _THIN

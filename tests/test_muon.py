@@ -80,3 +80,18 @@ def test_a_badly_scaled_problem_is_learned_faster_than_by_adam() -> None:
             optimiser.step()
         errors[name] = float((weight.detach() - target).square().mean())
     assert errors["muon"] < errors["adam"]
+
+
+def test_nets_side_by_side_move_as_each_does_alone() -> None:
+    generator = torch.Generator().manual_seed(3)
+    for shape in ((16, 8, 3, 3), (3, 8, 1, 1), (16,)):  # a hidden layer, one next to the image, and biases
+        starts = [torch.randn(shape, generator=generator) for _ in range(3)]
+        gradients = [torch.randn(shape, generator=generator) for _ in range(3)]
+        alone = [nn.Parameter(start.clone()) for start in starts]
+        together = nn.Parameter(torch.cat(starts))
+        together.grad = torch.cat(gradients)
+        for weight, gradient in zip(alone, gradients, strict=True):
+            weight.grad = gradient
+            Muon([weight], lr=0.1).step()
+        Muon([together], lr=0.1, nets=3).step()
+        torch.testing.assert_close(together.detach(), torch.cat([weight.detach() for weight in alone]))

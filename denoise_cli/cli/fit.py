@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 
 from denoise_cli.cli import outcomes, screen, streams
 from denoise_cli.cli.durations import parse_duration
-from denoise_cli.cli.fit_view import Task, Watch, fit_image, most_steps
+from denoise_cli.cli.fit_view import Task, Watch, fit_batch, most_steps
 from denoise_cli.cli.interrupts import interrupts
 from denoise_cli.cli.load_torch import load_torch
 from denoise_cli.errors import InputError
@@ -52,6 +53,12 @@ Workers = Annotated[
         "--workers", "-w", min=1, help="Images fitted at once; by default on a CPU one for each thread, on a GPU one."
     ),
 ]
+Batch = Annotated[
+    int | None,
+    typer.Option(
+        "--batch", min=1, help="Images of one size fitted as one net; by default up to 8 of at most 64x64 pixels."
+    ),
+]
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,7 @@ class Job:
     as_json: bool
     watch: Watch
     workers: int | None
+    batch: int | None = 1
 
 
 def chosen(card: "Method", given: dict[str, Any], settings: dict[str, Any], of: str) -> tuple[Any, Any]:
@@ -91,6 +99,7 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     """
     load_torch()
     from denoise_cli import device as devices
+    from denoise_cli.cli.fit_batches import batches_of
     from denoise_cli.cli.fit_workers import at_once, fit_at_once
     from denoise_cli.image import MAX_PIXELS
     from denoise_cli.inference.batch import digest_of
@@ -148,13 +157,14 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     ]
     failures = outcomes.Failures(len(items), "fitted")
     workers = at_once(job.workers, len(left), where)
+    batches = batches_of(tasks, 1 if job.batch is None and job.time is not None else job.batch, workers)
     with interrupts() as interrupted:
         if workers > 1:
-            results = fit_at_once(tasks, workers, where, dtype, interrupted)
+            results = fit_at_once(batches, workers, where, dtype, interrupted)
         else:
             screen.say(devices.line(where, dtype))
-            alone = (task for task in tasks if not interrupted)
-            results = ((task, fit_image(task, screen, lambda: bool(interrupted))) for task in alone)
+            fitted = (fit_batch(tasks, screen, lambda: bool(interrupted)) for tasks in batches if not interrupted)
+            results = chain.from_iterable(fitted)
         for task, error in results:
             if error is not None:
                 failures.add(error)

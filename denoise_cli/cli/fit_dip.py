@@ -33,6 +33,7 @@ def fit_dip(
     save_every: fit.SaveEvery = None,
     preview: fit.Preview = None,
     workers: fit.Workers = None,
+    batch: fit.Batch = None,
     max_pixels: flags.MaxPixels = None,
     device: flags.Device = "auto",
     precision: flags.Precision = "auto",
@@ -72,5 +73,5 @@ def fit_dip(
     }
     config, options = fit.chosen(card, given, knobs.parse_settings(settings or []), "fit-dip")
     watch = fit_view.Watch(clean, curve, save_every, preview)
-    job = fit.Job(inputs, output, time, max_pixels, device, precision, force, as_json, watch, workers)
+    job = fit.Job(inputs, output, time, max_pixels, device, precision, force, as_json, watch, workers, batch)
     fit.fit_images(card, config, options, job)

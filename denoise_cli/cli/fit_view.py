@@ -1,8 +1,9 @@
-"""The fit of one image, as it is seen: progress, the curve, snapshots, an early end, and the answer in its file."""
+"""The fit of images, as it is seen: progress, the curve, snapshots, an early end, and the answers in their files."""
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from denoise_cli.fitting.history import Row
     from denoise_cli.image import Image
     from denoise_cli.inference.inputs import Item
-    from denoise_cli.method import Fitter
 
 _SHOWN = (10, 25, 50, 100, 200, 400, 800, 1600, 3200)  # steps on the contact sheet, besides the last and the best
 _COLUMNS = 4  # of the contact sheet
@@ -118,38 +118,50 @@ class Voice(Protocol):
         """A bar of ``total`` steps."""
 
 
-def fit_image(task: Task, voice: Voice, interrupted: Callable[[], bool]) -> DenoiseError | None:
-    """Fit one image and write its answer; what went wrong, if anything did.
+def fit_batch(
+    tasks: "Sequence[Task]", voice: Voice, interrupted: Callable[[], bool]
+) -> "list[tuple[Task, DenoiseError | None]]":
+    """Fit the images of ``tasks`` and write their answers; what went wrong with each, if anything did.
 
-    It ends early, with the best so far, once it is ``interrupted``. Raises ``UsageError`` for what would
-    go wrong with any image.
+    Images of one shape are fitted as one batch; where that cannot be, since one of them diverges, or there is too
+    little memory, each by itself. All end early, with the best so far, once they are ``interrupted``. Raises
+    ``UsageError`` for what would go wrong with any image.
     """
-    import torch
+    errors: dict[int, DenoiseError] = {}
+    views: list[_View] = []
+    for task in tasks:
+        with _noted(errors, task):
+            views.append(_View(task, voice))
+    alike = len({view.shape for view in views}) == 1
+    parts = deque([views] if alike else [[view] for view in views])
+    while parts:
+        part = parts.popleft()
+        try:
+            last = _followed(part, voice, interrupted)
+        except UsageError:
+            raise
+        except DenoiseError as error:
+            if len(part) == 1:
+                errors[part[0].task.index] = error
+            else:
+                voice.say(f"{len(part)} images cannot be one batch, each is fitted by itself: {error.what}")
+                parts.extend([view] for view in part)
+            continue
+        for index, view in enumerate(part):
+            with _noted(errors, view.task):
+                view.finish(last.of(index), len(part))
+    return [(task, errors.get(task.index)) for task in tasks]
 
-    from denoise_cli import methods
-    from denoise_cli.image import decode, fetch
-    from denoise_cli.inference.journal import digest
-    from denoise_cli.method import Fitter
 
-    fitter = methods.find(task.model).make(task.config)
-    assert isinstance(fitter, Fitter)
-    where = torch.device(task.device)
+@contextmanager
+def _noted(errors: dict[int, DenoiseError], task: Task) -> Iterator[None]:
+    """Let what goes wrong with ``task`` stop it alone."""
     try:
-        name, limit = task.item.name, task.max_pixels
-        data = fetch(name, limit) if task.data is None else task.data
-        image = decode(data, name, limit)
-        for warning in image.source.warnings:
-            voice.say(warning)
-        voice.say(f"{name}: {image.width}x{image.height}, at most {most_steps(task.options)} steps")
-        with torch.autocast(where.type, task.dtype, enabled=task.dtype != torch.float32):
-            view = _View(task, voice, image, where)
-            last = view.follow(fitter, interrupted)
-        view.finish(last, digest(data))
+        yield
     except UsageError:
         raise
     except DenoiseError as error:
-        return error
-    return None
+        errors[task.index] = error
 
 
 def most_steps(options: Any) -> int:
@@ -166,55 +178,56 @@ def snapshot(answer: Path, step: int) -> Path:
 class _View:
     """What is seen of the fit of one image."""
 
-    def __init__(self, task: Task, voice: Voice, image: "Image", where: "torch.device") -> None:
+    def __init__(self, task: Task, voice: Voice) -> None:
+        """Read the image of ``task``."""
         import torch
 
         from denoise_cli.fitting.history import History
-        from denoise_cli.image import read
+        from denoise_cli.image import decode, fetch, read
+        from denoise_cli.inference.journal import digest
 
-        self._task, self._voice, self._image = task, voice, image
-        self._noisy = torch.from_numpy(image.pixels)[None].to(where)
+        name, limit = task.item.name, task.max_pixels
+        data = fetch(name, limit) if task.data is None else task.data
+        image = decode(data, name, limit)
+        for warning in image.source.warnings:
+            voice.say(warning)
+        voice.say(f"{name}: {image.width}x{image.height}, at most {most_steps(task.options)} steps")
+        self.task, self.shape = task, image.pixels.shape
+        self._voice, self._image, self._content = voice, image, digest(data)
+        self.noisy = torch.from_numpy(image.pixels)[None].to(task.device)
         clean = None
         if task.watch.clean is not None:
-            pixels = read(task.watch.clean, task.max_pixels).pixels
+            pixels = read(task.watch.clean, limit).pixels
             if pixels.shape != image.pixels.shape:
                 raise UsageError(
-                    f"{task.watch.clean} has the shape {pixels.shape}, {task.item.name} has {image.pixels.shape}.",
+                    f"{task.watch.clean} has the shape {pixels.shape}, {name} has {image.pixels.shape}.",
                     "--clean is the same image without the noise.",
                 )
-            clean = torch.from_numpy(pixels)[None].to(where)
+            clean = torch.from_numpy(pixels)[None].to(task.device)
         self._history = History(clean)
         self._shown: list[tuple[str, Image]] = []
         self._saved = set[Path]()
 
-    def follow(self, fitter: "Fitter", interrupted: Callable[[], bool]) -> "Standing":
-        """Run the fit to its end, with a bar; the last standing."""
-        last: Standing | None = None
-        with self._voice.progress("fitting", most_steps(self._task.options)) as bar:
-            for last in self._standings(fitter, interrupted):
-                row = self._history.take(last)
-                if last.message:
-                    bar.say(last.message)
-                bar.move(row.number)
-                bar.note(_words(row, int(last.best_at[0]), self._task.seconds))
-                self._save(last, row)
-        assert last is not None
-        return last
+    def take(self, standing: "Standing") -> "Row":
+        """See a step of the fit, and save what is to be saved of it."""
+        row = self._history.take(standing)
+        self._save(standing, row)
+        return row
 
     def as_image(self, estimate: "torch.Tensor") -> "Image":
         """``estimate`` (1, C, H, W) with what the file held besides its pixels."""
         return self._image.with_pixels(estimate[0].float().cpu().numpy())
 
-    def finish(self, last: "Standing", content: str) -> None:
-        """Write the answer to an image of that ``content``, draw curve and sheet, and say what became of it."""
+    def finish(self, last: "Standing", together: int) -> None:
+        """Write the answer, draw curve and sheet, and say what became of it; so many images were fitted together."""
         from denoise_cli.image import write
 
-        task, answer = self._task, self.as_image(last.best)
-        record = self._record(last)
+        task, answer = self.task, self.as_image(last.best)
+        record = self._record(last, together)
         if task.path is None:
             streams.write_stdout([answer], None)
         else:
-            self._write(answer, task.path, record, "" if last.ended == _INTERRUPTED else content)
+            self._write(answer, task.path, record, "" if last.ended == _INTERRUPTED else self._content)
         watch, rows = task.watch, self._history.rows
         best_at = int(last.best_at[0])
         if watch.curve is not None:
@@ -231,20 +244,21 @@ class _View:
             write(contact_sheet(images, captions, _COLUMNS, zoom, _WIDE), watch.preview, force=task.force)
         self._voice.say(
             f"{task.item.name}: {last.ended} after {last.step.number} steps, the best is step {best_at}, "
-            f"{last.seconds:.1f} s -> {task.path or 'stdout'}"
+            f"{last.seconds:.1f} s{_beside(together)} -> {task.path or 'stdout'}"
         )
         if task.as_json:
             self._voice.emit(json.dumps(record))
 
-    def _record(self, last: "Standing") -> dict[str, Any]:
+    def _record(self, last: "Standing", together: int) -> dict[str, Any]:
         """What ``--json`` and the journal tell."""
         from denoise_cli.device import peak_memory
 
         return {
-            "input": self._task.item.name,
-            "output": [str(self._task.path)],
-            "model": self._task.model,
-            "device": str(self._noisy.device),
+            "input": self.task.item.name,
+            "output": [str(self.task.path)],
+            "model": self.task.model,
+            "device": str(self.noisy.device),
+            "batch": together,
             "steps": last.step.number,
             "best_step": int(last.best_at[0]),
             "ended": last.ended,
@@ -261,30 +275,58 @@ class _View:
         from denoise_cli.inference.journal import Journal, digest
 
         data = encode(answer, format_of(path))
-        if self._task.journal is not None:
-            Journal(self._task.journal).add(record, self._task.settings, content, {path: digest(data)})
-        write_atomically(path, data, force=self._task.force)
-
-    def _standings(self, fitter: "Fitter", interrupted: Callable[[], bool]) -> "Iterator[Standing]":
-        from denoise_cli.fitting.follow import follow
-
-        def halt(spent: float) -> str:
-            return _INTERRUPTED if interrupted() else "the time is up" if spent >= self._task.seconds else ""
-
-        return follow(fitter, self._noisy, self._task.options, halt)
+        if self.task.journal is not None:
+            Journal(self.task.journal).add(record, self.task.settings, content, {path: digest(data)})
+        write_atomically(path, data, force=self.task.force)
 
     def _save(self, standing: "Standing", row: "Row") -> None:
         from denoise_cli.image import write
 
-        path, every = self._task.path, self._task.watch.save_every
+        path, every = self.task.path, self.task.watch.save_every
         if every is not None and path is not None and row.number % every == 0:
             place = snapshot(path, row.number)
-            write(self.as_image(standing.step.estimate), place, force=self._task.force or place in self._saved)
+            write(self.as_image(standing.step.estimate), place, force=self.task.force or place in self._saved)
             self._saved.add(place)  # a fit that begins again comes by once more
-        if self._task.watch.preview is not None and row.number in _SHOWN:
+        if self.task.watch.preview is not None and row.number in _SHOWN:
             if self._shown and row.number == _SHOWN[0]:
                 self._shown.clear()  # the fit began again
             self._shown.append((_caption(f"step {row.number}", row.psnr), self.as_image(standing.step.estimate)))
+
+
+def _followed(views: "Sequence[_View]", voice: Voice, interrupted: Callable[[], bool]) -> "Standing":
+    """Fit the images of ``views``, which have one shape, as one batch, with a bar; the last standing."""
+    import torch
+
+    from denoise_cli import methods
+    from denoise_cli.fitting.follow import ATTEMPTS, follow
+    from denoise_cli.method import Fitter
+
+    task, count = views[0].task, len(views)
+
+    def halt(spent: float) -> str:
+        return _INTERRUPTED if interrupted() else "the time is up" if spent >= task.seconds else ""
+
+    fitter = methods.find(task.model).make(task.config)
+    assert isinstance(fitter, Fitter)
+    noisy = torch.cat([view.noisy for view in views])
+    attempts = ATTEMPTS if count == 1 else 1  # a lower rate is for the one that diverges
+    last: Standing | None = None
+    with (
+        torch.autocast(noisy.device.type, task.dtype, enabled=task.dtype != torch.float32),
+        voice.progress("fitting", most_steps(task.options)) as bar,
+    ):
+        for last in follow(fitter, noisy, task.options, halt, attempts):
+            if last.message:
+                bar.say(last.message)
+            rows = [view.take(last.of(index)) for index, view in enumerate(views)]
+            bar.move(last.step.number)
+            bar.note(_words(rows[0], int(last.best_at[0]), task.seconds) + _beside(count))
+    assert last is not None
+    return last
+
+
+def _beside(together: int) -> str:
+    return "" if together == 1 else f", one of {together} in a batch"
 
 
 def _words(row: "Row", best_at: int, seconds: float) -> str:

@@ -13,12 +13,13 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from denoise_cli import device as devices
 from denoise_cli.cli import screen
-from denoise_cli.cli.fit_view import Bar, Task, fit_image, most_steps
+from denoise_cli.cli.fit_view import Bar, Task, fit_batch, most_steps
 from denoise_cli.errors import DenoiseError, DeviceError, UsageError
 from denoise_cli.fitting import memory
 
@@ -30,7 +31,7 @@ _LOST = DeviceError("Its process ended before the fit did, perhaps for want of m
 
 
 def at_once(wanted: int | None, images: int, where: "torch.device") -> int:
-    """How many images are fitted at once: as many as ``wanted``, or one for each thread of the CPU."""
+    """How many processes fit ``images``: as many as ``wanted``, or one for each thread of the CPU."""
     import torch
 
     most = wanted or (torch.get_num_threads() if where.type == "cpu" else 1)
@@ -38,9 +39,13 @@ def at_once(wanted: int | None, images: int, where: "torch.device") -> int:
 
 
 def fit_at_once(
-    tasks: Sequence[Task], count: int, where: "torch.device", dtype: "torch.dtype", interrupted: Sequence[int]
+    batches: Sequence[Sequence[Task]],
+    count: int,
+    where: "torch.device",
+    dtype: "torch.dtype",
+    interrupted: Sequence[int],
 ) -> Iterator[tuple[Task, DenoiseError | None]]:
-    """Fit the images in ``count`` processes; each image comes as it is done, with what went wrong.
+    """Fit the images in ``count`` processes, batch by batch; each comes as it is done, with what went wrong.
 
     Once there is anything in ``interrupted`` those under way end with the best so far, and no others begin. What found
     too little memory beside the others, or lost its process, is fitted once more, alone, in this one. Raises
@@ -49,15 +54,15 @@ def fit_at_once(
     import torch
 
     threads = max(1, torch.get_num_threads() // count)
-    screen.say(f"{devices.line(where, dtype)}: {count} images at once")
+    screen.say(f"{devices.line(where, dtype)}: {count} processes at once")
     alone: list[Task] = []
-    waiting = deque(tasks)
-    steps = {task.index: 0.0 for task in tasks}
+    waiting = deque(batches)
+    steps = {task.index: 0.0 for tasks in batches for task in tasks}
     workers = [_Worker.start(threads, count) for _ in range(count)]
     try:
-        with screen.progress("fitting", len(tasks) * most_steps(tasks[0].options)) as bar:
+        with screen.progress("fitting", len(steps) * most_steps(batches[0][0].options)) as bar:
             while workers:
-                for worker in [worker for worker in workers if worker.task is None]:
+                for worker in [worker for worker in workers if not worker.tasks]:
                     if waiting and not interrupted:
                         worker.give(waiting.popleft())
                     else:
@@ -65,27 +70,29 @@ def fit_at_once(
                         worker.end()
                 for worker in _heard(workers):
                     kind, told = worker.hear()
-                    task = worker.task
-                    assert task is not None
+                    tasks = worker.tasks
                     if kind == "say":
                         bar.say(told)
                     elif kind == "emit":
                         screen.emit(told)
                     elif kind == "step":
-                        steps[task.index] = told
+                        steps.update({task.index: told for task in tasks})
                     elif isinstance(told, UsageError):
                         raise told
                     else:
-                        worker.task = None
-                        steps[task.index] = most_steps(task.options)
-                        if told is _LOST:
+                        lost = told is _LOST
+                        errors: Sequence[DenoiseError | None] = [_LOST] * len(tasks) if lost else told
+                        worker.tasks = ()
+                        if lost:
                             workers.remove(worker)
                             worker.end()
-                        if isinstance(told, DeviceError) and not interrupted:
-                            bar.say(f"{task.item.name}: {told.what} It is fitted once more, alone.")
-                            alone.append(task)
-                        else:
-                            yield task, told
+                        for task, error in zip(tasks, errors, strict=True):
+                            steps[task.index] = most_steps(task.options)
+                            if isinstance(error, DeviceError) and not interrupted:
+                                bar.say(f"{task.item.name}: {error.what} It is fitted once more, alone.")
+                                alone.append(task)
+                            else:
+                                yield task, error
                 if interrupted:
                     for worker in workers:
                         worker.halt()
@@ -93,18 +100,18 @@ def fit_at_once(
     finally:
         for worker in workers:
             worker.end()
-    for task in [*alone, *waiting]:
+    for task in [*alone, *chain.from_iterable(waiting)]:
         if not interrupted:
-            yield task, fit_image(task, screen, lambda: bool(interrupted))
+            yield from fit_batch([task], screen, lambda: bool(interrupted))
 
 
 @dataclass
 class _Worker:
-    """A process that fits one image after the other."""
+    """A process that fits one batch after the other."""
 
     process: Any
     connection: "Connection[Any, Any]"
-    task: Task | None = None
+    tasks: Sequence[Task] = ()
     halted: bool = False
 
     @classmethod
@@ -118,10 +125,10 @@ class _Worker:
         there.close()  # so that it ends here too where the process does
         return cls(process, here)
 
-    def give(self, task: Task) -> None:
-        """Let it fit ``task``."""
-        self.task = task
-        self._send(task)
+    def give(self, tasks: Sequence[Task]) -> None:
+        """Let it fit ``tasks``."""
+        self.tasks = tasks
+        self._send(tasks)
 
     def halt(self) -> None:
         """Let its fit end with the best so far."""
@@ -130,7 +137,7 @@ class _Worker:
             self._send(None)
 
     def hear(self) -> tuple[str, Any]:
-        """What it tells: a line to ``say`` or to ``emit``, a ``step``, or that it is ``done``, with what went wrong."""
+        """What it tells: a line to ``say`` or ``emit``, a ``step``, or that it is ``done``, with what went wrong."""
         try:
             kind, told = self.connection.recv()
         except (EOFError, OSError):
@@ -143,7 +150,7 @@ class _Worker:
         self.process.join()
         self.connection.close()
 
-    def _send(self, message: Task | None) -> None:
+    def _send(self, message: Sequence[Task] | None) -> None:
         with suppress(OSError):  # the process has ended, which is heard next
             self.connection.send(message)
 
@@ -177,12 +184,14 @@ def _serve(connection: "Connection[Any, Any]", threads: int, count: int) -> None
     devices.keep_memory()
     memory.share(count)
     remote = _Remote(connection)
-    while (task := remote.asked()) is not None:
+    while (tasks := remote.asked()) is not None:
+        told: UsageError | list[DenoiseError | None] = [None] * len(tasks)
         try:
-            error = None if remote.interrupted() else fit_image(task, remote, remote.interrupted)
+            if not remote.interrupted():
+                told = [error for _, error in fit_batch(tasks, remote, remote.interrupted)]
         except UsageError as mistake:
-            error = mistake
-        connection.send(("done", error))
+            told = mistake
+        connection.send(("done", told))
 
 
 class _Remote:
@@ -193,13 +202,13 @@ class _Remote:
         self._halted = False
         self._told = 0.0
 
-    def asked(self) -> Task | None:
+    def asked(self) -> Sequence[Task] | None:
         """What to fit next; ``None``: nothing more. The process ends where the other one has."""
         try:
-            task: Task | None = self._connection.recv()
+            tasks: Sequence[Task] | None = self._connection.recv()
         except (EOFError, OSError):
             os._exit(1)
-        return task
+        return tasks
 
     def interrupted(self) -> bool:
         """Whether the fit is to end."""

@@ -15,7 +15,7 @@ from denoise_cli.fitting.divergence import Course
 from denoise_cli.method import Fitter, Step
 
 _SLOWER = 4.0  # by so much the rate is divided after a fit that diverged
-_ATTEMPTS = 5
+ATTEMPTS = 5  # fits, each more slowly than the one before
 
 
 @dataclass(frozen=True)
@@ -29,23 +29,36 @@ class Standing:
     message: str = ""  # something to tell: the fit was begun again
     ended: str = ""  # why this is the last standing; empty while the fit goes on
 
+    def of(self, index: int) -> "Standing":
+        """That of one of the images alone."""
+        one, step = slice(index, index + 1), self.step
+        held_out = None if step.held_out is None else step.held_out[one]
+        alone = replace(
+            step, loss=step.loss[one], output=step.output[one], estimate=step.estimate[one], held_out=held_out
+        )
+        return replace(self, step=alone, best=self.best[one], best_at=self.best_at[one])
+
 
 def follow(
-    fitter: Fitter, noisy: Tensor, options: Any, halt: Callable[[float], str] = lambda seconds: ""
+    fitter: Fitter,
+    noisy: Tensor,
+    options: Any,
+    halt: Callable[[float], str] = lambda seconds: "",
+    attempts: int = ATTEMPTS,
 ) -> Iterator[Standing]:
-    """The standings of a fit of noisy images (N, C, H, W), up to where ``options.stop`` ends it.
+    """The standings of a fit of noisy images (N, C, H, W), up to where ``options.stop`` ends it for all of them.
 
     ``halt`` is told the seconds since the start after each step; what it answers, if anything, is why the fit ends.
 
     A fit that stops by pixels it held out, with ``auto``, is followed by a second one, of another seed and with every
     pixel, each image for the steps that were best; the answer is the mean of the two. A fit that diverges begins again
-    with a lower rate, up to four times. What is not finite is no answer: a fit that is halted there ends with the step
-    before. Raises ``UsageError`` for options that cannot be, and ``DenoiseError`` where it diverges still, or an image
-    has values that are not finite.
+    with a lower rate, ``attempts`` fits in all. What is not finite is no answer: a fit that is halted there ends with
+    the step before. Raises ``UsageError`` for options that cannot be, and ``DenoiseError`` where it diverges still, or
+    an image has values that are not finite.
     """
     _check(noisy, options)
     began, message = time.monotonic(), ""
-    for _ in range(_ATTEMPTS):
+    for _ in range(attempts):
         kept, course = Kept(stopping.rule(options.stop)), Course()
         standing: Standing | None = None
         for step in _with_gradients(fitter, noisy, options):
@@ -77,7 +90,7 @@ def follow(
         was, options = options.rate, replace(options, rate=options.rate / _SLOWER)
         message = f"the fit diverged; it begins again with a rate of {options.rate:.3g} instead of {was:.3g}"
     raise DenoiseError(
-        f"The fit diverged {_ATTEMPTS} times, at last with a rate of {was:.3g}.", "Choose a still lower --rate."
+        f"The fit diverged {attempts} times, at last with a rate of {was:.3g}.", "Choose a still lower --rate."
     )
 
 
@@ -130,12 +143,23 @@ def answers(fitter: Fitter, noisy: Tensor, options: Any, counts: tuple[int, ...]
     return [torch.cat([estimates[count] for estimates in found]) for count in counts]
 
 
-def joined(number: int, steps: Sequence[tuple[Tensor, Tensor, Tensor, Tensor | None]], *, coarse: bool = False) -> Step:
-    """Step ``number`` of several images, from that of each: loss, output, estimate and held-out misfit."""
+def joined(
+    number: int,
+    steps: Sequence[tuple[Tensor, Tensor, Tensor, Tensor | None]],
+    order: Tensor | slice = slice(None),
+    *,
+    coarse: bool = False,
+) -> Step:
+    """Step ``number`` of several images, from those of parts of them: losses, outputs, estimates, held-out misfits.
+
+    ``order`` (N,) tells where in the parts each image is.
+    """
     losses, outputs, estimates, held_out = zip(*steps, strict=True)
     known = [misfit for misfit in held_out if misfit is not None]
-    misfits = torch.cat(known) if len(known) == len(steps) else None
-    return Step(number, torch.cat(losses), torch.cat(outputs), torch.cat(estimates), misfits, coarse)
+    misfits = torch.cat(known)[order] if len(known) == len(steps) else None
+    return Step(
+        number, torch.cat(losses)[order], torch.cat(outputs)[order], torch.cat(estimates)[order], misfits, coarse
+    )
 
 
 class Kept:

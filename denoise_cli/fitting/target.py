@@ -1,4 +1,4 @@
-"""What a fit aims at: the noisy image with its border, and how much each of its pixels counts."""
+"""What a fit aims at: the noisy images with their border, and how much each of their pixels counts."""
 
 from dataclasses import dataclass
 
@@ -16,21 +16,24 @@ _ROBUST = 0.05  # misfit above which Huber's loss grows linearly
 
 @dataclass(frozen=True)
 class Target:
-    """One noisy image as it is fitted."""
+    """Noisy images of one size as they are fitted."""
 
-    noisy: Tensor  # (1, C, H, W)
-    known: Tensor  # (1, 1 or C, H, W) of bool: not known is what impulses have destroyed
-    held_out: Tensor  # (1, 1 or C, H, W) of bool: known, but not fitted
-    border: int  # pixels around the image
-    pixels: Tensor  # (1, C, H + 2 border, W + 2 border)
-    weight: Tensor  # (1, 1 or C, H + 2 border, W + 2 border), 0 where a pixel is not fitted, else 1
+    noisy: Tensor  # (N, C, H, W)
+    known: Tensor  # (N, 1 or C, H, W) of bool: not known is what impulses have destroyed
+    held_out: Tensor  # (N, 1 or C, H, W) of bool: known, but not fitted
+    border: int  # pixels around the images
+    pixels: Tensor  # (N, C, H + 2 border, W + 2 border)
+    weight: Tensor  # (N, 1 or C, H + 2 border, W + 2 border), 0 where a pixel is not fitted, else 1
 
     @classmethod
     def make(
         cls, noisy: Tensor, known: Tensor, share: float, padding: str, pad_size: int, generator: Generator
     ) -> "Target":
-        """With a ``share`` of the known pixels held out, and a border as ``padding`` says; see ``check``."""
-        drawn = torch.rand(known.shape, generator=generator, device=noisy.device) < share
+        """With a ``share`` of the known pixels held out, and a border as ``padding`` says; see ``check``.
+
+        The draw is one for all images: each has the same pixels held out as if it came alone.
+        """
+        drawn = torch.rand(known[:1].shape, generator=generator, device=noisy.device) < share
         held_out = known & drawn
         border = 0 if padding == NONE else pad_size
         pixels, weight = noisy, (known & ~held_out).float()
@@ -45,19 +48,19 @@ class Target:
         return functional.avg_pool2d(self.pixels * self.weight, 2, ceil_mode=True) / weight.clamp_min(1e-3), weight
 
     def within(self, output: Tensor) -> Tensor:
-        """``output`` for the pixels and their border, without the border: (1, C, H, W)."""
+        """``output`` for the pixels and their border, without the border: (N, C, H, W)."""
         height, width = self.noisy.shape[-2:]
         return output[..., self.border : self.border + height, self.border : self.border + width]
 
     def held_out_misfit(self, estimate: Tensor) -> Tensor | None:
-        """(1,) the mean squared misfit of ``estimate`` (1, C, H, W) on what is held out; None where nothing is."""
-        if not self.held_out.any():
+        """(N,) the mean squared misfit of ``estimate`` (N, C, H, W) on what is held out; None if an image has none."""
+        if not self.held_out.flatten(1).any(dim=1).all():
             return None
-        return misfit(estimate, self.noisy, self.held_out.float(), "l2")[None]
+        return misfit(estimate, self.noisy, self.held_out.float(), "l2")
 
 
 def misfit(output: Tensor, pixels: Tensor, weight: Tensor, loss: str) -> Tensor:
-    """The mean of ``l2``, ``l1`` or ``huber`` over ``pixels`` (1, C, H, W), by their ``weight`` (1, 1 or C, H, W)."""
+    """(N,) the mean of ``l2``, ``l1`` or ``huber`` over ``pixels`` (N, C, H, W), by ``weight`` (N, 1 or C, H, W)."""
     away = output - pixels
     if loss == "l2":
         cost = away.square()
@@ -65,7 +68,8 @@ def misfit(output: Tensor, pixels: Tensor, weight: Tensor, loss: str) -> Tensor:
         cost = away.abs()
     else:
         cost = functional.huber_loss(output, pixels, reduction="none", delta=_ROBUST)
-    return (cost * weight).sum() / (weight.sum() * (pixels.shape[1] // weight.shape[1])).clamp_min(1)
+    counted = weight.sum(dim=(1, 2, 3)) * (pixels.shape[1] // weight.shape[1])
+    return (cost * weight).sum(dim=(1, 2, 3)) / counted.clamp_min(1)
 
 
 def check(padding: str, pad_size: int, share: float, loss: str) -> None:

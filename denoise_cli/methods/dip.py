@@ -5,8 +5,9 @@ those of Julian Tachella, Junqi Tang, Mike Davies, "The Neural Tangent Link Betw
 Filters", CVPR 2021.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Literal
 
 import torch
@@ -21,6 +22,7 @@ from denoise_cli.fitting.averaging import RunningMean
 from denoise_cli.fitting.follow import answer, answers, joined
 from denoise_cli.fitting.target import Target, misfit
 from denoise_cli.layers.impulses import apart_share, fill, find_apart, find_impulses, salt_and_pepper
+from denoise_cli.layers.side_by_side import joined_by_net, spread
 from denoise_cli.method import Method, Step
 from denoise_cli.muon import Muon
 from denoise_cli.noise.estimate import gaussian_sigma
@@ -125,19 +127,34 @@ class Dip:
         """The whole image."""
 
     def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
-        """Step by step; raises ``DeviceError`` where it will not fit into memory, before the first one."""
-        fits = [_Fit(self.config, image, self.settle(image, options)) for image in torch.split(noisy, 1)]
+        """Step by step; raises ``DeviceError`` where it will not fit into memory, before the first one.
+
+        The nets of several images are layers of one net, in groups; each image's fit is the one it would have alone, up
+        to rounding.
+        """
+        settled = [self.settle(image, options) for image in torch.split(noisy, 1)]
+        apart = [
+            bool(choice.apart and choice.impulses) for choice in settled
+        ]  # with a draw a channel: a part of its own
+        parts = [[index for index, word in enumerate(apart) if word == kind] for kind in dict.fromkeys(apart)]
+        fits = [_Fit(self.config, noisy[part], [settled[index] for index in part]) for part in parts]
+        order = torch.tensor(list(chain.from_iterable(parts)), device=noisy.device).argsort()
         for number in range(1, options.iters + 1):
-            yield joined(number, [fit.step(number) for fit in fits], coarse=number <= options.coarse)
+            yield joined(number, [fit.step(number) for fit in fits], order, coarse=number <= options.coarse)
 
 
 class _Fit:
-    """The net of one image (1, C, H, W), its optimiser, and what it is fitted to."""
+    """The nets of images of one size (N, C, H, W) side by side, their optimiser, and what they are fitted to.
 
-    def __init__(self, config: Config, noisy: Tensor, options: Options) -> None:
-        self._options = options
+    Their ``options`` differ in nothing but what is measured: the share of impulses, and what is kept.
+    """
+
+    def __init__(self, config: Config, noisy: Tensor, settled: Sequence[Options]) -> None:
+        self._options = options = settled[0]
+        self._images = images = len(noisy)
         self._generator = seeds.generator(options.seed, "dip", device=noisy.device)
-        known = _known(noisy, options)
+        known = torch.cat([_known(*pair) for pair in zip(torch.split(noisy, 1), settled, strict=True)])
+        self._keep = noisy.new_tensor([choice.keep for choice in settled], dtype=torch.bool)[:, None, None, None]
         share = held_out.share(options.held_out, options.stop)
         self._target = Target.make(noisy, known, share, options.padding, options.pad_size, self._generator)
         height, width = self._target.pixels.shape[-2:]
@@ -149,17 +166,21 @@ class _Fit:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeds.derive(options.seed, "dip", "weights"))
             net = make_net(config, taken, noisy.shape[1], depth)
+        if images > 1:
+            alone = net
+            net = make_net(config, taken, noisy.shape[1], depth, images, shared=options.input == NOISE)
+            spread(alone, net)
         self._net = net.to(noisy.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._seen = self._input(config, size).contiguous(memory_format=torch.channels_last)
         side = max(2 * multiple, least)
-        sample = noisy.new_zeros((1, taken, min(side, size[0]), min(side, size[1])))
+        sample = noisy.new_zeros((1, self._seen.shape[1], min(side, size[0]), min(side, size[1])))
         with autocast_afresh(noisy.device):
             memory.ensure(net, sample, size, "Fit a smaller net, such as fit-dip --set width=8")
-        self._seen = self._input(config, size).contiguous(memory_format=torch.channels_last)
-        self._optimiser = _optimiser(net, options)
+        self._optimiser = _optimiser(net, options, images)
         self._mean = RunningMean(options.average)
 
     def step(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """One step of the optimiser: the misfit (1,), the output, the estimate, and its held-out misfit (1,)."""
+        """One step of the optimiser: the misfits (N,), the outputs, the estimates, and their held-out misfits (N,)."""
         options, aim = self._options, self._target
         coarse = number <= options.coarse
         pixels, weight = aim.coarse() if coarse else (aim.pixels, aim.weight)
@@ -167,18 +188,19 @@ class _Fit:
         if coarse:
             seen = seen[..., ::2, ::2] if options.input == NOISE else functional.avg_pool2d(seen, 2)
         if options.jitter:
-            seen = torch.add(seen, self._draw(torch.randn, seen), alpha=options.jitter)
+            seen = torch.add(seen, self._jitter(seen), alpha=options.jitter)
         if torch.is_autocast_enabled(seen.device.type):
             seen = seen.to(torch.get_autocast_dtype(seen.device.type))  # once, for the two layers that take it
         with autocast_afresh(seen.device):
             output = self._net(seen)
         output = output.float()[..., : pixels.shape[-2], : pixels.shape[-1]]
+        output = output.reshape(self._images, -1, *output.shape[-2:])
         loss = misfit(output, pixels, weight, options.loss)
         self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.sum().backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         with torch.no_grad():
-            squares = misfit(output.detach(), pixels, weight, "l2")[None]
+            squares = misfit(output.detach(), pixels, weight, "l2")
             output = output.detach()
             if coarse:
                 output = functional.interpolate(output, scale_factor=2, mode="bilinear")
@@ -187,17 +209,23 @@ class _Fit:
                 self._mean = RunningMean(options.average)
             estimate = self._mean.take(output).clamp(0, 1)
             unseen = aim.held_out_misfit(estimate)
-            if options.keep:
-                estimate = torch.where(aim.known, aim.noisy.clamp(0, 1), estimate)
+            estimate = torch.where(self._keep & aim.known, aim.noisy.clamp(0, 1), estimate)
         return squares, output, estimate, unseen
 
     def _input(self, config: Config, size: tuple[int, int]) -> Tensor:
-        """What goes into the net, (1, C, *size): noise, or the noisy image with what is not fitted filled."""
+        """What goes into the net: noise for all images, (1, C, *size), or the noisy images, (1, N C, *size), with what
+        is not fitted filled."""
         aim = self._target
         if self._options.input == NOISE:
             return 0.1 * self._draw(torch.rand, aim.noisy.new_empty((1, config.inputs, *size)))
         below, right = size[0] - aim.pixels.shape[-2], size[1] - aim.pixels.shape[-1]
-        return surround(fill(aim.pixels, aim.weight > 0), "reflect", 0, right, 0, below)
+        return surround(fill(aim.pixels, aim.weight > 0), "reflect", 0, right, 0, below).flatten(0, 1)[None]
+
+    def _jitter(self, seen: Tensor) -> Tensor:
+        """Noise for what goes in; images that go in side by side all get the same."""
+        if self._options.input == NOISE or self._images == 1:
+            return self._draw(torch.randn, seen)
+        return self._draw(torch.randn, seen.chunk(self._images, dim=1)[0]).repeat(1, self._images, 1, 1)
 
     def _draw(self, distribution: Callable[..., Tensor], like: Tensor) -> Tensor:
         drawn = distribution(like.shape, generator=self._generator, device=like.device)
@@ -205,23 +233,55 @@ class _Fit:
 
 
 class Hourglass(nn.Module):
-    """One scale and those below it: (N, C, H, W) to (N, width, H, W), for H and W that are multiples of 2^depth."""
+    """One scale and those below it: (N, C, H, W) to (N, width, H, W), for H and W that are multiples of 2^depth.
 
-    def __init__(self, config: Config, channels: int, depth: int) -> None:
+    Or so many ``nets`` side by side: (N, nets C, H, W), or what they ``share``, to (N, nets width, H, W).
+    """
+
+    def __init__(self, config: Config, channels: int, depth: int, nets: int = 1, *, shared: bool = False) -> None:
         super().__init__()
         width = config.width
         skip = config.skip if config.kind == SKIP else 0
-        self.skip = nn.Sequential(*_convolution(config, channels, skip, 1)) if skip else None
-        self.down = nn.Sequential(*_convolution(config, channels, width, 3, 2), *_convolution(config, width, width, 3))
-        self.deeper = Hourglass(config, width, depth - 1) if depth > 1 else nn.Identity()
+        self.nets = nets
+        first = _Layers(config, nets, shared)
+        layers = _Layers(config, nets)
+        self.skip = nn.Sequential(*first.convolution(channels, skip, 1)) if skip else None
+        self.down = nn.Sequential(*first.convolution(channels, width, 3, 2), *layers.convolution(width, width, 3))
+        self.deeper = Hourglass(config, width, depth - 1, nets) if depth > 1 else nn.Identity()
         self.join = nn.Sequential(
-            _norm(width + skip), *_convolution(config, width + skip, width, 3), *_convolution(config, width, width, 1)
+            layers.norm(width + skip),
+            *layers.convolution(width + skip, width, 3),
+            *layers.convolution(width, width, 1),
         )
 
     def forward(self, image: Tensor) -> Tensor:
         """All channels of this scale."""
         deep = functional.interpolate(self.deeper(self.down(image)), scale_factor=2, mode="bilinear")
-        return self.join(deep if self.skip is None else torch.cat((self.skip(image), deep), dim=1))  # type: ignore[no-any-return]
+        return self.join(deep if self.skip is None else joined_by_net((self.skip(image), deep), self.nets))  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class _Layers:
+    """Makes layers of so many ``nets`` side by side, which may share what goes in."""
+
+    config: Config
+    nets: int = 1
+    shared: bool = False
+
+    def convolution(self, taken: int, given: int, side: int, stride: int = 1) -> list[nn.Module]:
+        """With its norm and its activation."""
+        return [self.window(taken, given, side, stride), self.norm(given), nn.LeakyReLU(0.2, inplace=True)]
+
+    def window(self, taken: int, given: int, side: int, stride: int = 1) -> nn.Conv2d:
+        """Of ``side`` x ``side`` pixels."""
+        mirrored = self.config.border == "reflect" and side > 1  # a border of no pixels would be a copy of the image
+        border: Literal["reflect", "zeros"] = "reflect" if mirrored else "zeros"
+        groups = 1 if self.shared else self.nets
+        return nn.Conv2d(groups * taken, self.nets * given, side, stride, side // 2, groups=groups, padding_mode=border)
+
+    def norm(self, channels: int) -> nn.Module:
+        """By the statistics of each image."""
+        return nn.BatchNorm2d(self.nets * channels, track_running_stats=False)
 
 
 def _known(noisy: Tensor, options: Options) -> Tensor:
@@ -231,14 +291,23 @@ def _known(noisy: Tensor, options: Options) -> Tensor:
     return ~(find_apart if options.apart else find_impulses)(noisy, options.impulses)
 
 
-def make_net(config: Config, taken: int, given: int, depth: int) -> nn.Sequential:
-    """The net of ``config`` from ``taken`` channels to ``given``, with ``depth`` scales below the first."""
+def make_net(
+    config: Config, taken: int, given: int, depth: int, nets: int = 1, *, shared: bool = False
+) -> nn.Sequential:
+    """The net of ``config`` from ``taken`` channels to ``given``, with ``depth`` scales below the first.
+
+    Or so many ``nets`` side by side, whose channels follow each other; ``shared`` channels go into all of them.
+    """
+    layers = _Layers(config, nets)
+    first = _Layers(config, nets, shared)
     if config.kind == PLAIN:
-        return nn.Sequential(
-            _window(config, taken, config.width, config.side), nn.ReLU(), nn.Conv2d(config.width, given, 1)
-        )
-    layers = [Hourglass(config, taken, depth)] if depth else _convolution(config, taken, config.width, 3)
-    return nn.Sequential(*layers, nn.Conv2d(config.width, given, 1), nn.Sigmoid())
+        window = first.window(taken, config.width, config.side)
+        return nn.Sequential(window, nn.ReLU(), layers.window(config.width, given, 1))
+    if depth:
+        body: list[nn.Module] = [Hourglass(config, taken, depth, nets, shared=shared)]
+    else:
+        body = first.convolution(taken, config.width, 3)
+    return nn.Sequential(*body, layers.window(config.width, given, 1), nn.Sigmoid())
 
 
 def scales(side: int) -> int:
@@ -246,23 +315,9 @@ def scales(side: int) -> int:
     return max(0, (side // _COARSEST).bit_length() - 1)
 
 
-def _convolution(config: Config, taken: int, given: int, side: int, stride: int = 1) -> list[nn.Module]:
-    return [_window(config, taken, given, side, stride), _norm(given), nn.LeakyReLU(0.2, inplace=True)]
-
-
-def _window(config: Config, taken: int, given: int, side: int, stride: int = 1) -> nn.Conv2d:
-    mirrored = config.border == "reflect" and side > 1  # a border of no pixels would be a copy of the image
-    border: Literal["reflect", "zeros"] = "reflect" if mirrored else "zeros"
-    return nn.Conv2d(taken, given, side, stride, side // 2, padding_mode=border)
-
-
-def _norm(channels: int) -> nn.Module:
-    return nn.BatchNorm2d(channels, track_running_stats=False)
-
-
-def _optimiser(net: nn.Module, options: Options) -> torch.optim.Optimizer:
+def _optimiser(net: nn.Module, options: Options, nets: int) -> torch.optim.Optimizer:
     if options.optimiser == MUON:
-        return Muon(net.parameters(), options.rate)
+        return Muon(net.parameters(), options.rate, nets=nets)
     if options.optimiser == ADAM:
         return torch.optim.Adam(net.parameters(), options.rate)
     return torch.optim.SGD(net.parameters(), options.rate)

@@ -166,14 +166,14 @@ class _Fit:
         self._optimiser.zero_grad(set_to_none=True)
         scale = float(aim.weight.sum()) * aim.pixels.shape[1] if options.optimiser == DESCENT else 1.0
         cost = loss + self._variation * variation_of_colours(shown) if self._variation else loss
-        (scale * cost).backward()  # type: ignore[no-untyped-call]
+        (scale * cost).sum().backward()  # type: ignore[no-untyped-call]
         self._optimiser.step()
         with torch.no_grad():
             self._output = output.detach().float()
             self._hidden = options.carry * hidden.detach() if options.carry else None
             within = aim.within(shown.detach())
             estimate = self._mean.take(within).clamp(0, 1)
-            return loss.detach()[None], within, estimate, aim.held_out_misfit(estimate)
+            return loss.detach(), within, estimate, aim.held_out_misfit(estimate)
 
     def _unrolled(self, noise: Tensor, output: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor]:
         """The time steps within one step of the optimiser: the next ``output`` and ``hidden`` state."""

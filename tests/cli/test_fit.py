@@ -98,7 +98,7 @@ def test_an_interrupt_writes_the_best_so_far(
 ) -> None:
     _interrupt(monkeypatch)
     noisies = [str(picture(tmp_path / f"{name}.png")) for name in "ab"]
-    assert main(["fit-dip", *noisies, "--iters", "100000", "--workers", "1", *TINY]) == 130
+    assert main(["fit-dip", *noisies, "--iters", "100000", "--workers", "1", "--batch", "1", *TINY]) == 130
     assert (tmp_path / "a-denoised.png").exists() and not (tmp_path / "b-denoised.png").exists()
     assert "interrupted" in capsys.readouterr().err
 
@@ -209,6 +209,7 @@ def test_what_an_interrupt_left_is_done_by_the_same_command(
     for name in "abc":
         picture(tmp_path / "in" / f"{name}.png")
     fit = ["fit-dip", str(tmp_path / "in"), "-o", str(tmp_path / "out"), "--iters", "6", "--workers", "1", *TINY]
+    fit += ["--batch", "1"]
     with monkeypatch.context() as patch:
         _interrupt(patch)
         assert main(fit) == 130

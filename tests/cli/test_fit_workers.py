@@ -54,7 +54,7 @@ def test_as_if_one_after_the_other(tmp_path: Path, capsys: pytest.CaptureFixture
         records = {Path(record["input"]).stem: record for record in map(json.loads, out.splitlines())}
         assert sorted(records) == ["a", "b", "c", "d"] and "is not an image" in records["d"]["error"]
         assert [records[name]["steps"] for name in "abc"] == [3, 3, 3]
-        assert err.count("on cpu (") == 1 and ("2 images at once" in err) == (workers == "2")
+        assert err.count("on cpu (") == 1 and ("2 processes at once" in err) == (workers == "2")
         assert "1 of 4 images failed" in err
     for name in "abc":
         one, other = (read(tmp_path / workers / f"{name}.png").pixels for workers in ("1", "2"))
@@ -70,7 +70,7 @@ def test_what_no_image_can_do_is_said_once(tmp_path: Path, capsys: pytest.Captur
 
 @linux_only
 def test_an_interrupt_writes_what_is_under_way(tmp_path: Path) -> None:
-    process = started([*pictures(tmp_path, "abc"), "--iters", "1000000", "--workers", "2"])
+    process = started([*pictures(tmp_path, "abc"), "--iters", "1000000", "--workers", "2", "--batch", "1"])
     for _ in range(2):
         until(process, lambda line: "at most 1000000 steps" in line)
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
@@ -82,7 +82,7 @@ def test_an_interrupt_writes_what_is_under_way(tmp_path: Path) -> None:
 @linux_only
 def test_an_interrupt_before_the_first_step_writes_nothing(tmp_path: Path) -> None:
     process = started([*pictures(tmp_path, "ab"), "--iters", "1000000", "--workers", "2"])
-    until(process, lambda line: "images at once" in line)
+    until(process, lambda line: "processes at once" in line)
     os.killpg(process.pid, signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in err and "failed" not in err

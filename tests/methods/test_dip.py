@@ -198,6 +198,33 @@ def test_each_image_of_a_batch_is_fitted_by_itself() -> None:
     assert torch.equal(estimates[1:], Dip(SMALL).estimates(noisy[1:], QUICK, (2,))[0])
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"rate": 1e-3},
+        {"rate": 1e-3, "input": "image", "coarse": 2, "optimiser": "adam"},
+        {"rate": 0.1, "optimiser": "descent", "padding": "edge"},
+    ],
+)
+@pytest.mark.parametrize("config", [SMALL, replace(SMALL, kind="autoencoder"), Config("plain", 8, side=5)])
+def test_side_by_side_each_is_fitted_as_if_alone(config: Config, changes: dict[str, Any]) -> None:
+    """Impulses in some of them, in one a channel by itself, change nothing for the others."""
+    clean = (0.2 + 0.6 * smooth(3, 24)).mul(255).round().div(255)
+    apart = noisy_of(clean.transpose(0, 1), "sp:0.3").transpose(0, 1)
+    images = [noisy_of(clean, "gaussian:25"), apart, noisy_of(clean, "sp:0.3"), noisy_of(clean.flip(3), "gaussian:50")]
+    options = Options(iters=6, **changes)
+    with torch.enable_grad():
+        *_, together = Dip(config).fit(torch.cat(images), options)
+        alone = [list(Dip(config).fit(image.contiguous(), options))[-1] for image in images]
+    assert together.held_out is not None
+    for index, one in enumerate(alone):
+        assert one.held_out is not None
+        torch.testing.assert_close(together.estimate[index], one.estimate[0], atol=1e-4, rtol=0)
+        torch.testing.assert_close(together.loss[index], one.loss[0], atol=1e-5, rtol=1e-3)
+        torch.testing.assert_close(together.held_out[index], one.held_out[0], atol=1e-5, rtol=1e-3)
+    assert not torch.allclose(together.estimate[0], together.estimate[3], atol=1e-3)
+
+
 def test_of_steps_that_are_asked_for_every_pixel_is_fitted() -> None:
     noisy = noisy_of(smooth(1, 16), "gaussian:25")
     dip = Dip(SMALL)
