@@ -3,7 +3,7 @@
 Letters: N batch, C channels, H height, W width. Intensities are in [0, 1]; sigma is on that scale too.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -141,11 +141,12 @@ class Fitter(Iterative, Protocol):
     ``fitting.follow.answers``.
     """
 
-    def fit(self, noisy: Tensor, options: Any) -> Iterator[Step]:
+    def fit(self, noisy: Tensor, options: Any) -> Generator[Step, Tensor | None, None]:
         """One step after the other on noisy images (N, C, H, W), ``options.iters`` of them; it does not stop earlier.
 
         The consumer switches gradients on. Deterministic by ``options.seed`` on the CPU; every image has a fit of its
-        own, as if it came alone.
+        own, as if it came alone. What is sent, (N,) of bool, tells which images still matter: the others need no
+        further steps, and may stay in each ``Step`` as they were.
         """
         ...
 

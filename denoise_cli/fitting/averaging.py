@@ -1,5 +1,7 @@
 """The running mean of outputs, which is better than any of them: what is in all of them is the image."""
 
+from collections.abc import Sequence
+
 from torch import Tensor
 
 _START = 10  # about so many steps pass before the decay is the full one
@@ -19,3 +21,8 @@ class RunningMean:
         decay = min(self._decay, self._count / (_START + self._count))
         self._mean = output if self._mean is None else output.lerp(self._mean, decay)
         return self._mean
+
+    def keep(self, chosen: Sequence[int]) -> None:
+        """Go on with the mean of some of the images alone."""
+        if self._mean is not None:
+            self._mean = self._mean[list(chosen)]

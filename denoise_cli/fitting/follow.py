@@ -61,7 +61,8 @@ def follow(
     for _ in range(attempts):
         kept, course = Kept(stopping.rule(options.stop)), Course()
         standing: Standing | None = None
-        for step in _with_gradients(fitter, noisy, options):
+        steps = _Steps(fitter, noisy, options)
+        for step in steps:
             sound = bool(course.take(step).all())
             seconds = time.monotonic() - began
             halted = halt(seconds)
@@ -71,6 +72,7 @@ def follow(
                 yield replace(standing, seconds=seconds, message="", ended=halted)
                 return
             kept.take(step)
+            steps.wanted = ~kept.over()
             ended = kept.ended()
             if not ended and step.number >= options.iters:
                 ended = f"all {options.iters} steps are done"
@@ -111,8 +113,9 @@ def once_more(
     most = int(blind.best_at.max())
     again = replace(options, seed=options.seed + 1, held_out=0.0, stop="none", iters=most)
     best, message = blind.best, f"once more with every pixel, for {again.iters} steps"
-    course = Course()
-    for step in _with_gradients(fitter, noisy, again):
+    course, steps = Course(), _Steps(fitter, noisy, again)
+    for step in steps:
+        steps.wanted = step.number < blind.best_at
         learned = course.take(step) & ~course.risen()
         due = (blind.best_at == step.number) & learned
         best = torch.where(due[:, None, None, None], (blind.best + step.estimate) / 2, best)
@@ -143,23 +146,12 @@ def answers(fitter: Fitter, noisy: Tensor, options: Any, counts: tuple[int, ...]
     return [torch.cat([estimates[count] for estimates in found]) for count in counts]
 
 
-def joined(
-    number: int,
-    steps: Sequence[tuple[Tensor, Tensor, Tensor, Tensor | None]],
-    order: Tensor | slice = slice(None),
-    *,
-    coarse: bool = False,
-) -> Step:
-    """Step ``number`` of several images, from those of parts of them: losses, outputs, estimates, held-out misfits.
-
-    ``order`` (N,) tells where in the parts each image is.
-    """
+def joined(number: int, steps: Sequence[tuple[Tensor, Tensor, Tensor, Tensor | None]], *, coarse: bool = False) -> Step:
+    """Step ``number`` of several images, from that of each: loss, output, estimate and held-out misfit."""
     losses, outputs, estimates, held_out = zip(*steps, strict=True)
     known = [misfit for misfit in held_out if misfit is not None]
-    misfits = torch.cat(known)[order] if len(known) == len(steps) else None
-    return Step(
-        number, torch.cat(losses)[order], torch.cat(outputs)[order], torch.cat(estimates)[order], misfits, coarse
-    )
+    misfits = torch.cat(known) if len(known) == len(steps) else None
+    return Step(number, torch.cat(losses), torch.cat(outputs), torch.cat(estimates), misfits, coarse)
 
 
 class Kept:
@@ -185,7 +177,7 @@ class Kept:
         self._score = torch.where(better, score, self._score)
         self.best = torch.where(better[:, None, None, None], step.estimate, self.best)
         self.best_at = torch.where(better, step.number, self.best_at)
-        self._reached = self._over(step.number)
+        self._reached = self._past(step.number)
 
     def answer(self) -> Tensor:
         """The estimate of the best step, (N, C, H, W)."""
@@ -199,22 +191,34 @@ class Kept:
             return ""
         return "stopped by itself" if self._rule.patience is not None else "down to the noise"
 
-    def _over(self, number: int) -> Tensor:
+    def over(self) -> Tensor:
+        """Which images' fits have ended, (N,) of bool."""
+        assert self._reached is not None, "no step was taken"
+        return self._reached
+
+    def _past(self, number: int) -> Tensor:
         assert self._score is not None and self.best_at is not None and self._reached is not None
         over = self._reached | torch.isneginf(self._score)
         patience = self._rule.patience
         return over if patience is None else over | (number - self.best_at >= patience)
 
 
-def _with_gradients(fitter: Fitter, noisy: Tensor, options: Any) -> Iterator[Step]:
-    """The steps of the fit; gradients are on while it works, and as they were while the consumer does."""
-    steps = fitter.fit(noisy, options)
-    while True:
+class _Steps:
+    """The steps of a fit, which are told which images are ``wanted``, (N,) of bool.
+
+    Gradients are on while it works, and as they were while the consumer does.
+    """
+
+    def __init__(self, fitter: Fitter, noisy: Tensor, options: Any) -> None:
+        self._steps = fitter.fit(noisy, options)
+        self.wanted: Tensor | None = None
+
+    def __iter__(self) -> Iterator[Step]:
+        return self
+
+    def __next__(self) -> Step:
         with torch.enable_grad():
-            step = next(steps, None)
-        if step is None:
-            return
-        yield step
+            return self._steps.send(self.wanted)
 
 
 def _check(noisy: Tensor, options: Any) -> None:

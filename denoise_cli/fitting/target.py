@@ -1,6 +1,7 @@
 """What a fit aims at: the noisy images with their border, and how much each of their pixels counts."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor
@@ -41,6 +42,18 @@ class Target:
             pixels = surround(noisy, padding, border, border, border, border)
             weight = surround(weight, "edge" if padding == "zero" else padding, border, border, border, border)
         return cls(noisy, known, held_out, border, pixels, weight)
+
+    def of(self, chosen: Sequence[int]) -> "Target":
+        """Some of the images alone."""
+        some = list(chosen)
+        return replace(
+            self,
+            noisy=self.noisy[some],
+            known=self.known[some],
+            held_out=self.held_out[some],
+            pixels=self.pixels[some],
+            weight=self.weight[some],
+        )
 
     def coarse(self) -> tuple[Tensor, Tensor]:
         """Pixels and weight at half the size, each pixel the mean of those of four that are fitted."""

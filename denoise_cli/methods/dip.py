@@ -5,10 +5,9 @@ those of Julian Tachella, Junqi Tang, Mike Davies, "The Neural Tangent Link Betw
 Filters", CVPR 2021.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
-from typing import Literal
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -21,8 +20,9 @@ from denoise_cli.fitting import held_out, memory, target
 from denoise_cli.fitting.averaging import RunningMean
 from denoise_cli.fitting.follow import answer, answers, joined
 from denoise_cli.fitting.target import Target, misfit
+from denoise_cli.layers.hourglass import Hourglass, Maker
 from denoise_cli.layers.impulses import apart_share, fill, find_apart, find_impulses, salt_and_pepper
-from denoise_cli.layers.side_by_side import joined_by_net, spread
+from denoise_cli.layers.side_by_side import carry_moments, carry_weights, chosen_of
 from denoise_cli.method import Method, Step
 from denoise_cli.muon import Muon
 from denoise_cli.noise.estimate import gaussian_sigma
@@ -126,35 +126,42 @@ class Dip:
     def reach(self, options: Options) -> None:
         """The whole image."""
 
-    def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
+    def fit(self, noisy: Tensor, options: Options) -> Generator[Step, Tensor | None, None]:
         """Step by step; raises ``DeviceError`` where it will not fit into memory, before the first one.
 
-        The nets of several images are layers of one net, in groups; each image's fit is the one it would have alone, up
-        to rounding.
+        The nets of several images are one net in groups; each image's fit is the one it would have alone, up to
+        rounding.
         """
         settled = [self.settle(image, options) for image in torch.split(noisy, 1)]
-        apart = [
-            bool(choice.apart and choice.impulses) for choice in settled
-        ]  # with a draw a channel: a part of its own
-        parts = [[index for index, word in enumerate(apart) if word == kind] for kind in dict.fromkeys(apart)]
-        fits = [_Fit(self.config, noisy[part], [settled[index] for index in part]) for part in parts]
-        order = torch.tensor(list(chain.from_iterable(parts)), device=noisy.device).argsort()
+        apart = [bool(choice.apart and choice.impulses) for choice in settled]  # these hold out channels, not pixels
+        parts = [[place for place, word in enumerate(apart) if word == kind] for kind in dict.fromkeys(apart)]
+        fits = [_Fit(self.config, noisy, settled, places) for places in parts]
+        found: dict[int, tuple[Tensor, Tensor, Tensor, Tensor | None]] = {}
         for number in range(1, options.iters + 1):
-            yield joined(number, [fit.step(number) for fit in fits], order, coarse=number <= options.coarse)
+            for fit in fits:
+                found.update(fit.step(number))
+            steps = [found[place] for place in range(len(noisy))]
+            wanted = yield joined(number, steps, coarse=number <= options.coarse)
+            if wanted is not None and len(noisy) > 1:
+                going = set(wanted.nonzero().flatten().tolist())
+                for fit in fits:
+                    fit.go_on_with(going)
+                fits = [fit for fit in fits if fit.places]
 
 
 class _Fit:
-    """The nets of images of one size (N, C, H, W) side by side, their optimiser, and what they are fitted to.
+    """The nets of the images (N, C, H, W) at ``places``, side by side, their optimiser, and what they are fitted to.
 
-    Their ``options`` differ in nothing but what is measured: the share of impulses, and what is kept.
+    Of their ``settled`` options nothing differs but what is measured: the share of impulses, and what is kept.
     """
 
-    def __init__(self, config: Config, noisy: Tensor, settled: Sequence[Options]) -> None:
-        self._options = options = settled[0]
-        self._images = images = len(noisy)
+    def __init__(self, config: Config, images: Tensor, settled: Sequence[Options], places: Sequence[int]) -> None:
+        self.places = list(places)
+        noisy, choices = images[self.places], [settled[place] for place in places]
+        self._options = options = choices[0]
         self._generator = seeds.generator(options.seed, "dip", device=noisy.device)
-        known = torch.cat([_known(*pair) for pair in zip(torch.split(noisy, 1), settled, strict=True)])
-        self._keep = noisy.new_tensor([choice.keep for choice in settled], dtype=torch.bool)[:, None, None, None]
+        known = torch.cat([_known(*pair) for pair in zip(torch.split(noisy, 1), choices, strict=True)])
+        self._keep = noisy.new_tensor([choice.keep for choice in choices], dtype=torch.bool)[:, None, None, None]
         share = held_out.share(options.held_out, options.stop)
         self._target = Target.make(noisy, known, share, options.padding, options.pad_size, self._generator)
         height, width = self._target.pixels.shape[-2:]
@@ -162,25 +169,46 @@ class _Fit:
         multiple = 2 ** (depth + (options.coarse > 0))
         least = 2 * max(_LEAST, config.side) if config.kind == PLAIN else 2 * _LEAST
         size = _up(max(height, least // 2), multiple), _up(max(width, least // 2), multiple)
-        taken = config.inputs if options.input == NOISE else noisy.shape[1]
+        self._shared = options.input == NOISE
+        taken = config.inputs if self._shared else noisy.shape[1]
+        self._make = partial(make_net, config, taken, noisy.shape[1], depth, shared=self._shared)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seeds.derive(options.seed, "dip", "weights"))
-            net = make_net(config, taken, noisy.shape[1], depth)
-        if images > 1:
-            alone = net
-            net = make_net(config, taken, noisy.shape[1], depth, images, shared=options.input == NOISE)
-            spread(alone, net)
-        self._net = net.to(noisy.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            self._net = self._chosen(self._make(), 1, [0] * len(self.places))
         self._seen = self._input(config, size).contiguous(memory_format=torch.channels_last)
         side = max(2 * multiple, least)
         sample = noisy.new_zeros((1, self._seen.shape[1], min(side, size[0]), min(side, size[1])))
         with autocast_afresh(noisy.device):
-            memory.ensure(net, sample, size, "Fit a smaller net, such as fit-dip --set width=8")
-        self._optimiser = _optimiser(net, options, images)
+            memory.ensure(self._net, sample, size, "Fit a smaller net, such as fit-dip --set width=8")
+        self._optimiser = _optimiser(self._net, options, len(self.places))
         self._mean = RunningMean(options.average)
 
-    def step(self, number: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
-        """One step of the optimiser: the misfits (N,), the outputs, the estimates, and their held-out misfits (N,)."""
+    def go_on_with(self, places: Collection[int]) -> None:
+        """Fit the images at other places no further."""
+        before, chosen = len(self.places), [index for index, place in enumerate(self.places) if place in places]
+        self.places = [self.places[index] for index in chosen]
+        if not 0 < len(chosen) < before:
+            return
+        self._target, self._keep = self._target.of(chosen), self._keep[chosen]
+        self._mean.keep(chosen)
+        if not self._shared:
+            self._seen = chosen_of(self._seen[0], before, chosen)[None].contiguous(memory_format=torch.channels_last)
+        with torch.random.fork_rng(devices=[]):
+            net = self._chosen(self._net, before, chosen)
+        optimiser = _optimiser(net, self._options, len(chosen))
+        carry_moments(self._optimiser, before, chosen, optimiser)
+        self._net, self._optimiser = net, optimiser
+
+    def _chosen(self, net: nn.Module, nets: int, chosen: Sequence[int]) -> nn.Module:
+        """A net of the ``chosen`` ones of those in ``net``."""
+        if len(chosen) > 1 or nets > 1:
+            wide = self._make(nets=len(chosen))
+            carry_weights(net, nets, chosen, wide)
+            net = wide
+        return net.to(self._target.noisy.device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+    def step(self, number: int) -> dict[int, tuple[Tensor, Tensor, Tensor, Tensor | None]]:
+        """One step of the optimiser: by its place each image's misfit (1,), output, estimate, held-out misfit (1,)."""
         options, aim = self._options, self._target
         coarse = number <= options.coarse
         pixels, weight = aim.coarse() if coarse else (aim.pixels, aim.weight)
@@ -194,7 +222,7 @@ class _Fit:
         with autocast_afresh(seen.device):
             output = self._net(seen)
         output = output.float()[..., : pixels.shape[-2], : pixels.shape[-1]]
-        output = output.reshape(self._images, -1, *output.shape[-2:])
+        output = output.reshape(len(self.places), -1, *output.shape[-2:])
         loss = misfit(output, pixels, weight, options.loss)
         self._optimiser.zero_grad(set_to_none=True)
         loss.sum().backward()  # type: ignore[no-untyped-call]
@@ -208,80 +236,30 @@ class _Fit:
             if number == options.coarse + 1:
                 self._mean = RunningMean(options.average)
             estimate = self._mean.take(output).clamp(0, 1)
-            unseen = aim.held_out_misfit(estimate)
+            held = aim.held_out_misfit(estimate)
             estimate = torch.where(self._keep & aim.known, aim.noisy.clamp(0, 1), estimate)
-        return squares, output, estimate, unseen
+        parts = (torch.split(found, 1) for found in (squares, output, estimate))
+        unseen = [None] * len(self.places) if held is None else torch.split(held, 1)
+        return dict(zip(self.places, zip(*parts, unseen, strict=True), strict=True))
 
     def _input(self, config: Config, size: tuple[int, int]) -> Tensor:
         """What goes into the net: noise for all images, (1, C, *size), or the noisy images, (1, N C, *size), with what
         is not fitted filled."""
         aim = self._target
-        if self._options.input == NOISE:
+        if self._shared:
             return 0.1 * self._draw(torch.rand, aim.noisy.new_empty((1, config.inputs, *size)))
         below, right = size[0] - aim.pixels.shape[-2], size[1] - aim.pixels.shape[-1]
         return surround(fill(aim.pixels, aim.weight > 0), "reflect", 0, right, 0, below).flatten(0, 1)[None]
 
     def _jitter(self, seen: Tensor) -> Tensor:
         """Noise for what goes in; images that go in side by side all get the same."""
-        if self._options.input == NOISE or self._images == 1:
+        if self._shared or len(self.places) == 1:
             return self._draw(torch.randn, seen)
-        return self._draw(torch.randn, seen.chunk(self._images, dim=1)[0]).repeat(1, self._images, 1, 1)
+        return self._draw(torch.randn, seen.chunk(len(self.places), dim=1)[0]).repeat(1, len(self.places), 1, 1)
 
     def _draw(self, distribution: Callable[..., Tensor], like: Tensor) -> Tensor:
         drawn = distribution(like.shape, generator=self._generator, device=like.device)
         return drawn.contiguous(memory_format=torch.channels_last)
-
-
-class Hourglass(nn.Module):
-    """One scale and those below it: (N, C, H, W) to (N, width, H, W), for H and W that are multiples of 2^depth.
-
-    Or so many ``nets`` side by side: (N, nets C, H, W), or what they ``share``, to (N, nets width, H, W).
-    """
-
-    def __init__(self, config: Config, channels: int, depth: int, nets: int = 1, *, shared: bool = False) -> None:
-        super().__init__()
-        width = config.width
-        skip = config.skip if config.kind == SKIP else 0
-        self.nets = nets
-        first = _Layers(config, nets, shared)
-        layers = _Layers(config, nets)
-        self.skip = nn.Sequential(*first.convolution(channels, skip, 1)) if skip else None
-        self.down = nn.Sequential(*first.convolution(channels, width, 3, 2), *layers.convolution(width, width, 3))
-        self.deeper = Hourglass(config, width, depth - 1, nets) if depth > 1 else nn.Identity()
-        self.join = nn.Sequential(
-            layers.norm(width + skip),
-            *layers.convolution(width + skip, width, 3),
-            *layers.convolution(width, width, 1),
-        )
-
-    def forward(self, image: Tensor) -> Tensor:
-        """All channels of this scale."""
-        deep = functional.interpolate(self.deeper(self.down(image)), scale_factor=2, mode="bilinear")
-        return self.join(deep if self.skip is None else joined_by_net((self.skip(image), deep), self.nets))  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True)
-class _Layers:
-    """Makes layers of so many ``nets`` side by side, which may share what goes in."""
-
-    config: Config
-    nets: int = 1
-    shared: bool = False
-
-    def convolution(self, taken: int, given: int, side: int, stride: int = 1) -> list[nn.Module]:
-        """With its norm and its activation."""
-        return [self.window(taken, given, side, stride), self.norm(given), nn.LeakyReLU(0.2, inplace=True)]
-
-    def window(self, taken: int, given: int, side: int, stride: int = 1) -> nn.Conv2d:
-        """Of ``side`` x ``side`` pixels."""
-        mirrored = self.config.border == "reflect" and side > 1  # a border of no pixels would be a copy of the image
-        border: Literal["reflect", "zeros"] = "reflect" if mirrored else "zeros"
-        groups = 1 if self.shared else self.nets
-        return nn.Conv2d(groups * taken, self.nets * given, side, stride, side // 2, groups=groups, padding_mode=border)
-
-    def norm(self, channels: int) -> nn.Module:
-        """By the statistics of each image."""
-        return nn.BatchNorm2d(self.nets * channels, track_running_stats=False)
 
 
 def _known(noisy: Tensor, options: Options) -> Tensor:
@@ -298,16 +276,16 @@ def make_net(
 
     Or so many ``nets`` side by side, whose channels follow each other; ``shared`` channels go into all of them.
     """
-    layers = _Layers(config, nets)
-    first = _Layers(config, nets, shared)
+    first, deep = Maker(config.border, nets, shared), Maker(config.border, nets)
     if config.kind == PLAIN:
         window = first.window(taken, config.width, config.side)
-        return nn.Sequential(window, nn.ReLU(), layers.window(config.width, given, 1))
+        return nn.Sequential(window, nn.ReLU(), deep.window(config.width, given, 1))
+    skip = config.skip if config.kind == SKIP else 0
     if depth:
-        body: list[nn.Module] = [Hourglass(config, taken, depth, nets, shared=shared)]
+        body: list[nn.Module] = [Hourglass(first, taken, config.width, skip, depth)]
     else:
         body = first.convolution(taken, config.width, 3)
-    return nn.Sequential(*body, layers.window(config.width, given, 1), nn.Sigmoid())
+    return nn.Sequential(*body, deep.window(config.width, given, 1), nn.Sigmoid())
 
 
 def scales(side: int) -> int:

@@ -4,7 +4,7 @@ Alex Ho, Jacqueline Alvarez, Roummel F. Marcia, "Convolution Padding in Recurren
 with Limited Data": five convolutions without padding, five transposed ones back, tanh behind each.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from dataclasses import dataclass
 from math import inf
 
@@ -100,7 +100,7 @@ class Rnn:
     def reach(self, options: Options) -> None:
         """The whole image."""
 
-    def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
+    def fit(self, noisy: Tensor, options: Options) -> Generator[Step, Tensor | None, None]:
         """Step by step; raises ``DeviceError`` where it will not fit into memory, before the first one."""
         chosen = self.settle(noisy, options)
         fits = [_Fit(self.config, image[None], chosen) for image in noisy]

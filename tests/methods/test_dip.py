@@ -225,6 +225,30 @@ def test_side_by_side_each_is_fitted_as_if_alone(config: Config, changes: dict[s
     assert not torch.allclose(together.estimate[0], together.estimate[3], atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"rate": 1e-3}, {"rate": 1e-3, "input": "image", "optimiser": "adam"}, {"rate": 0.1, "optimiser": "descent"}],
+)
+def test_who_is_done_leaves_the_others_as_they_were(changes: dict[str, Any]) -> None:
+    clean = (0.2 + 0.6 * smooth(3, 24)).mul(255).round().div(255)
+    apart = noisy_of(clean.transpose(0, 1), "sp:0.3").transpose(0, 1)
+    images = torch.cat([noisy_of(clean, "gaussian:25"), apart, noisy_of(clean, "sp:0.3"), noisy_of(clean, "poisson:9")])
+    options = Options(iters=9, **changes)
+    leaves = torch.tensor([3, 5, 9, 5])  # the last step of each
+    with torch.enable_grad():
+        fit = Dip(SMALL).fit(images, options)
+        step = next(fit)
+        for number in range(2, 10):
+            step = fit.send(number <= leaves)
+        alone = [list(Dip(SMALL).fit(image[None], options)) for image in images]
+    assert step.number == 9 and step.held_out is not None
+    for index, last in enumerate(leaves.tolist()):
+        own = alone[index][last - 1]
+        assert own.held_out is not None
+        torch.testing.assert_close(step.estimate[index], own.estimate[0], atol=1e-4, rtol=0)
+        torch.testing.assert_close(step.held_out[index], own.held_out[0], atol=1e-5, rtol=1e-3)
+
+
 def test_of_steps_that_are_asked_for_every_pixel_is_fitted() -> None:
     noisy = noisy_of(smooth(1, 16), "gaussian:25")
     dip = Dip(SMALL)
