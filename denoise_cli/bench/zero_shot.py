@@ -39,12 +39,17 @@ class Variant:
     options: dict[str, Any]
     dtype: torch.dtype = torch.bfloat16
 
-    def begin(self, noisy: Tensor) -> tuple[Fitter, Any]:
-        """The fitter, and its options as they are settled on ``noisy`` (1, C, H, W)."""
+    def make(self) -> tuple[Fitter, Any]:
+        """The fitter and its options."""
         card = methods.find("dip")
         fitter = card.make(replace(card.config, **self.config))
         assert isinstance(fitter, Fitter)
-        return fitter, fitter.settle(noisy, replace(card.options, **self.options))
+        return fitter, replace(card.options, **self.options)
+
+    def begin(self, noisy: Tensor) -> tuple[Fitter, Any]:
+        """The fitter, and its options as they are settled on ``noisy`` (1, C, H, W)."""
+        fitter, options = self.make()
+        return fitter, fitter.settle(noisy, options)
 
     def precision(self, device: torch.device) -> AbstractContextManager[Any]:
         """What the net computes in."""

@@ -161,18 +161,30 @@ def fit(
     Example: `denoise bench fit --data data/ -o docs/zero-shot.md`
     """
     from denoise_cli import device as devices
+    from denoise_cli.bench import fit_batches
     from denoise_cli.bench.zero_shot import Page, Place
     from denoise_cli.files import write_atomically
 
     where = devices.pick(device)
     devices.keep_memory()
     words = f"--limit {each} --limit-speed {fast} --crop {side} --crop-speed {small} --crop-step {clocked}"
-    page = Page(Place(data, runs, where, kept), (side, small, clocked), each, fast, words)
+    place = Place(data, runs, where, kept)
+    page, together = Page(place, (side, small, clocked), each, fast, words), list[fit_batches.Together]()
+
+    def write() -> str:
+        text = str(page) + "".join(f"{line}\n" for line in fit_batches.section(together))
+        if output is not None:
+            write_atomically(output, text.encode(), force=True)
+        return text
+
     for told in page.fill():
         screen.say(told)
-        if output is not None:
-            write_atomically(output, str(page).encode(), force=True)
-    screen.emit(str(page) if output is None else str(output))
+        write()
+    for found in fit_batches.measure(place):
+        screen.say(f"{found.side} x {found.side}, {found.batch} at once: {found.psnr:.2f} dB, {found.seconds:.1f} s")
+        together.append(found)
+        write()
+    screen.emit(write() if output is None else str(output))
 
 
 @bench.command("padding")

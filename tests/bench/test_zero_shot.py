@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from denoise_cli.bench import zero_shot
+from denoise_cli.bench import fit_batches, zero_shot
 from denoise_cli.bench.zero_shot import Fitted, Page, Place, Subject, Variant, fit, speed, stopping, subjects
 from denoise_cli.cli.app import main
 from denoise_cli.image import Image, Source, write
@@ -100,17 +100,30 @@ def test_the_command_writes_the_page(
 ) -> None:
     monkeypatch.setattr(zero_shot, "DEFAULT", SHORT)
     monkeypatch.setattr(zero_shot, "VARIANTS", (SHORT, replace(SHORT, label="again")))
+    monkeypatch.setattr(fit_batches, "SIDES", (8, 12))
     page = data / "page.md"
     words = ["--data", str(data), "--runs", str(data / "runs"), "--limit", "1", "--crop", "16", "--crop-step", "16"]
     assert main(["bench", "fit", *words, "-o", str(page), "--device", "cpu"]) == 0
     told = page.read_text()
     assert "| gaussian:15 | 2 |" in told and "| all | 8 |" in told and "| again |" in told
     assert "--limit 1 --limit-speed 1 --crop 16 --crop-speed 128" in told
-    monkeypatch.setattr(zero_shot, "fit", lambda *_: pytest.fail("what is kept is not fitted again"))
+    assert [line.split(" | ")[0] for line in told.splitlines()[-2:]] == ["| 8 x 8", "| 12 x 12"]
+    for module, name in ((zero_shot, "fit"), (fit_batches, "_fitted")):
+        monkeypatch.setattr(module, name, lambda *_: pytest.fail("what is kept is not fitted again"))
     assert main(["bench", "fit", *words, "-o", str(page), "--device", "cpu"]) == 0
     assert page.read_text() == told
     assert main(["bench", "fit", "--data", str(data / "nowhere"), "--runs", str(data / "runs")]) == 3
     assert "There is no set" in capsys.readouterr().err
+
+
+def test_images_alone_and_as_one_batch(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zero_shot, "DEFAULT", SHORT)
+    monkeypatch.setattr(fit_batches, "SIDES", (16,))
+    alone, together = fit_batches.measure(Place(data, data / "runs", CPU))
+    assert (alone.batch, together.batch) == (1, fit_batches.IMAGES) and alone.side == together.side == 16
+    assert together.psnr == pytest.approx(alone.psnr, abs=0.05) and min(alone.seconds, together.seconds) > 0
+    *_, row = fit_batches.section([replace(alone, seconds=6.0, psnr=20.0), replace(together, seconds=2.5, psnr=20.1)])
+    assert row == "| 16 x 16 | 6.0 | 2.5 | 2.4 | 20.00 | 20.10 |"
 
 
 def test_nothing_is_measured_for_a_page_of_what_is_kept(data: Path) -> None:
