@@ -1,4 +1,4 @@
-"""Decode TIFF files: 8 bits through Pillow, 16 bits and floating point through tifffile, or OpenCV where it must be."""
+"""Decode TIFF files: 8 bits through Pillow where it can, the rest through tifffile, or OpenCV where it must be."""
 
 from __future__ import annotations
 
@@ -97,7 +97,8 @@ def _page(page: Any, index: int, data: bytes, source: Source, opened: _Opened) -
         source, icc=bytes(page.tags.valueof(34675) or b""), xmp=bytes(page.tags.valueof(700) or b""), dpi=_dpi(page),
         warnings=source.warnings + _branches(page, source.name) + _losses(page, index, source.name),
     )  # fmt: skip
-    deep = page.bitspersample > 8 or (page.dtype is not None and page.dtype.kind == "i")
+    strange = is_big(data) and data.startswith(b"MM") and page.bitspersample == 8  # Pillow finds no page in such a file
+    deep = strange or page.bitspersample > 8 or (page.dtype is not None and page.dtype.kind == "i")
     if index == 0:
         try:
             exif = described(data)
@@ -181,11 +182,11 @@ def _check_whole(page: Any, size: int) -> None:
 
 
 def _deep(page: Any, opened: _Opened) -> Raster:
-    """The samples of a page of more than 8 bits."""
+    """The samples of a page through tifffile: gray, RGB or CMYK, with or without alpha."""
     import numpy as np
 
     kind, bits = page.dtype, page.bitspersample
-    if kind is None or kind.kind not in "uf" or (kind.kind == "u" and bits != 16):
+    if kind is None or kind.kind not in "uf" or (kind.kind == "u" and bits not in (8, 16)):
         raise ValueError(f"its samples are {kind} of {bits} bits, not 8 or 16 bits or floating point")
     photometric, count = int(page.photometric), int(page.samplesperpixel)
     usual = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _CMYK: 4}.get(photometric)

@@ -61,6 +61,22 @@ def test_a_band_that_is_no_alpha_is_not_called_so(kind: Any, bands: int) -> None
     assert (np.rint(found.pixels * top) == samples[:, :, : bands - 1].transpose(2, 0, 1)).all()
 
 
+@pytest.mark.parametrize("turned", [1, 6])
+@pytest.mark.parametrize("bands", [1, 3, 4])
+def test_eight_bits_in_a_big_file_of_the_other_byte_order(bands: int, turned: int) -> None:
+    """Pillow opens no BigTIFF of Motorola's byte order."""
+    samples = RANDOM.integers(0, 256, (7, 9, bands), dtype=np.uint8)
+    photometric = "rgb" if bands > 2 else "minisblack"
+    how: dict[str, Any] = {"bigtiff": True, "resolution": (150, 150), "resolutionunit": "inch", "metadata": None}
+    how["extratags"] = [(274, 3, 1, turned, True)]
+    data = tiff(samples if bands > 1 else samples[:, :, 0], photometric, byteorder=">", **how)
+    found, same = decode(data, "a.tif"), decode(tiff(samples[:, :, :3].squeeze(), photometric, **how), "a.tif")
+    np.testing.assert_array_equal(found.pixels, same.pixels)
+    assert (found.source.depth, found.source.dpi, found.source.mode[:3]) == (8, (150, 150), same.source.mode)
+    assert (found.source.alpha is not None) == (bands == 4) and not found.source.warnings
+    assert decode(encode(found), "b.tif").pixels.shape == found.pixels.shape
+
+
 def test_pages_of_8_bits_are_opened_once(monkeypatch: pytest.MonkeyPatch) -> None:
     openings = []
 
