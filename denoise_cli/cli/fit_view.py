@@ -124,8 +124,8 @@ def fit_batch(
     """Fit the images of ``tasks`` and write their answers; what went wrong with each, if anything did.
 
     Images of one shape are fitted as one batch; where that cannot be, since one of them diverges, or there is too
-    little memory, each by itself. All end early, with the best so far, once they are ``interrupted``. Raises
-    ``UsageError`` for what would go wrong with any image.
+    little memory, each by itself. What is under way ends early, with the best so far, once it is ``interrupted``, and
+    nothing else begins. Raises ``UsageError`` for what would go wrong with any image.
     """
     errors: dict[int, DenoiseError] = {}
     views: list[_View] = []
@@ -134,7 +134,7 @@ def fit_batch(
             views.append(_View(task, voice))
     alike = len({view.shape for view in views}) == 1
     parts = deque([views] if alike else [[view] for view in views])
-    while parts:
+    while parts and not interrupted():
         part = parts.popleft()
         try:
             last = _followed(part, voice, interrupted)
