@@ -243,7 +243,7 @@ class _View:
             zoom = -(-_WIDE // max(self._image.width, self._image.height))
             write(contact_sheet(images, captions, _COLUMNS, zoom, _WIDE), watch.preview, force=task.force)
         self._voice.say(
-            f"{task.item.name}: {last.ended} after {last.step.number} steps, the best is step {best_at}, "
+            f"{task.item.name}: {last.ended} after {int(last.steps[0])} steps, the best is step {best_at}, "
             f"{last.seconds:.1f} s{_beside(together)} -> {task.path or 'stdout'}"
         )
         if task.as_json:
@@ -259,7 +259,7 @@ class _View:
             "model": self.task.model,
             "device": str(self.noisy.device),
             "batch": together,
-            "steps": last.step.number,
+            "steps": int(last.steps[0]),
             "best_step": int(last.best_at[0]),
             "ended": last.ended,
             "seconds": round(last.seconds, 3),

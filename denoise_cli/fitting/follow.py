@@ -25,6 +25,7 @@ class Standing:
     step: Step
     best: Tensor  # (N, C, H, W), the estimate of the best step of each image
     best_at: Tensor  # (N,) the number of that step
+    steps: Tensor  # (N,) steps that each image took: the fit of several goes on until the last of them is done
     seconds: float  # since the fit began
     message: str = ""  # something to tell: the fit was begun again
     ended: str = ""  # why this is the last standing; empty while the fit goes on
@@ -36,7 +37,7 @@ class Standing:
         alone = replace(
             step, loss=step.loss[one], output=step.output[one], estimate=step.estimate[one], held_out=held_out
         )
-        return replace(self, step=alone, best=self.best[one], best_at=self.best_at[one])
+        return replace(self, step=alone, best=self.best[one], best_at=self.best_at[one], steps=self.steps[one])
 
 
 def follow(
@@ -78,9 +79,10 @@ def follow(
                 ended = f"all {options.iters} steps are done"
             if not halted and course.has_risen(step.number, last=bool(ended)):
                 break
-            assert kept.best is not None and kept.best_at is not None
+            assert kept.best is not None and kept.best_at is not None and kept.steps is not None
             blind = bool(ended) and not halted and held_pixels_out(options, step)
-            standing = Standing(step, kept.best, kept.best_at, seconds, message, "" if blind else ended or halted)
+            why = "" if blind else ended or halted
+            standing = Standing(step, kept.best, kept.best_at, kept.steps, seconds, message, why)
             yield standing
             message = ""
             if blind:
@@ -121,7 +123,9 @@ def once_more(
         best = torch.where(due[:, None, None, None], (blind.best + step.estimate) / 2, best)
         ended = halt() or (why if step.number == again.iters else "")
         counted = replace(step, number=blind.step.number + step.number)
-        yield Standing(counted, best, blind.best_at, blind.seconds + time.monotonic() - began, message, ended)
+        steps_taken = blind.steps + blind.best_at.clamp_max(step.number)
+        seconds = blind.seconds + time.monotonic() - began
+        yield Standing(counted, best, blind.best_at, steps_taken, seconds, message, ended)
         message = ""
         if ended:
             return
@@ -163,20 +167,23 @@ class Kept:
         self._reached: Tensor | None = None
         self.best: Tensor | None = None
         self.best_at: Tensor | None = None
+        self.steps: Tensor | None = None  # until each fit ended
 
     def take(self, step: Step) -> None:
         """Keep what is better in ``step``; an image whose fit has ended keeps what it has."""
         score = self._rule.score(step).float()
         score = torch.full_like(score, torch.inf) if step.coarse else score
-        if self._score is None or self.best is None or self.best_at is None or self._reached is None:
+        if self._score is None or self._reached is None:
             self._score, self.best = score, step.estimate
-            self.best_at = torch.full_like(score, step.number, dtype=torch.long)
+            self.best_at = self.steps = torch.full_like(score, step.number, dtype=torch.long)
             self._reached = torch.isneginf(score)
             return
+        assert self.best is not None and self.best_at is not None and self.steps is not None
         better = (score <= self._score) & ~self._reached
         self._score = torch.where(better, score, self._score)
         self.best = torch.where(better[:, None, None, None], step.estimate, self.best)
         self.best_at = torch.where(better, step.number, self.best_at)
+        self.steps = torch.where(self._reached, self.steps, step.number)
         self._reached = self._past(step.number)
 
     def answer(self) -> Tensor:

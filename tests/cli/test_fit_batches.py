@@ -25,28 +25,26 @@ def pictures(folder: Path, shapes: dict[str, tuple[int, int, int]]) -> list[str]
     return [str(folder / f"{name}.png") for name in shapes]
 
 
-def sizes(out: str) -> dict[str, int]:
-    """How many images were fitted together with each."""
+def told(out: str, what: str) -> dict[str, int]:
+    """What ``--json`` tells of each image that was fitted; ``batch``: how many were fitted together with it."""
     records = map(json.loads, out.splitlines())
-    return {Path(record["input"]).stem: record["batch"] for record in records if record["error"] is None}
+    return {Path(record["input"]).stem: record[what] for record in records if record["error"] is None}
 
 
 def test_small_images_of_one_shape_go_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shapes = {"a": (3, 11, 14), "b": (1, 11, 14), "c": (3, 11, 14), "d": (3, 14, 11), "e": (3, 11, 14)}
     noisies = pictures(tmp_path, shapes | {"large": (3, 65, 64), "wide": (3, 65, 64)})
     words = ["--stop", "auto", "--iters", "6", "--json", "--workers", "1", *TINY]
-    found = []
-    for name, flags in (
-        ("auto", []),
-        ("alone", ["--batch", "1"]),
-        ("two", ["--batch", "2"]),
-        ("time", ["--time", "9m"]),
-    ):
-        assert main(["fit-dip", *noisies, "-o", str(tmp_path / name), *words, *flags]) == 0
-        found.append(sizes(capsys.readouterr().out))
-    assert found[0] == {"a": 3, "b": 1, "c": 3, "d": 1, "e": 3, "large": 1, "wide": 1}
-    assert found[2] == {"a": 2, "b": 1, "c": 2, "d": 1, "e": 1, "large": 2, "wide": 2}
-    assert set(found[1].values()) == set(found[3].values()) == {1}, "a time is that of each image"
+    ways = {"auto": [], "alone": ["--batch", "1"], "two": ["--batch", "2"], "time": ["--time", "9m"]}
+    batches, steps = {}, {}
+    for way, flags in ways.items():
+        assert main(["fit-dip", *noisies, "-o", str(tmp_path / way), *words, *flags]) == 0
+        out = capsys.readouterr().out
+        batches[way], steps[way] = told(out, "batch"), told(out, "steps")
+    assert batches["auto"] == {"a": 3, "b": 1, "c": 3, "d": 1, "e": 3, "large": 1, "wide": 1}
+    assert batches["two"] == {"a": 2, "b": 1, "c": 2, "d": 1, "e": 1, "large": 2, "wide": 2}
+    assert set(batches["alone"].values()) == set(batches["time"].values()) == {1}, "a time is that of each image"
+    assert steps["auto"] == steps["alone"], "each has its own"
     for name in shapes:
         alone, *others = (read(tmp_path / word / f"{name}.png").pixels for word in ("alone", "auto", "two"))
         for other in others:
@@ -57,7 +55,7 @@ def test_no_process_is_left_without_work(tmp_path: Path, capsys: pytest.CaptureF
     noisies = pictures(tmp_path, dict.fromkeys("abcdef", (3, 9, 9)))
     words = ["-o", str(tmp_path / "out"), "--iters", "2", "--workers", "2", "--json", "--save-every", "2", *TINY]
     assert main(["fit-dip", *noisies, *words]) == 0
-    assert set(sizes(capsys.readouterr().out).values()) == {3}
+    assert set(told(capsys.readouterr().out, "batch").values()) == {3}
     assert len(list((tmp_path / "out").glob("*-step2.png"))) == 6
 
 
@@ -80,7 +78,7 @@ def test_one_that_fails_leaves_the_others(
     out = capsys.readouterr().out
     records = {Path(record["input"]).stem: record for record in map(json.loads, out.splitlines())}
     assert [name for name, record in records.items() if record["error"]] == ["b", "none"]
-    assert sizes(out) == {"a": 3, "c": 3}
+    assert told(out, "batch") == {"a": 3, "c": 3}
     assert sorted(path.stem for path in (tmp_path / "out").iterdir() if path.is_file()) == [".denoise", "a", "c"]
 
 
@@ -90,7 +88,7 @@ def test_one_that_diverges_leaves_the_others(tmp_path: Path, capsys: pytest.Capt
     words += ["--rate", "40", "--iters", "40", "--workers", "1", "--json", "-o", str(tmp_path / "out")]
     assert main(["fit-dip", *noisies, *words]) == 0
     out, err = capsys.readouterr()
-    assert set(sizes(out).values()) == {1} and "2 images cannot be one batch" in err and "begins again" in err
+    assert set(told(out, "batch").values()) == {1} and "2 images cannot be one batch" in err and "begins again" in err
 
 
 def test_where_memory_is_short_each_is_fitted_by_itself(
@@ -107,5 +105,5 @@ def test_where_memory_is_short_each_is_fitted_by_itself(
     words = ["--iters", "2", "--workers", "1", "--json", "-o", str(tmp_path / "out"), *TINY]
     assert main(["fit-dip", *noisies, *words]) == 0
     out, err = capsys.readouterr()
-    assert set(sizes(out).values()) == {1} and "3 images cannot be one batch, each is fitted by itself" in err
+    assert set(told(out, "batch").values()) == {1} and "3 images cannot be one batch, each is fitted by itself" in err
     assert needs[0] > 2 * needs[-1]

@@ -190,3 +190,24 @@ def test_values_that_are_not_finite_are_an_error(noisy: Tensor) -> None:
 def test_options_that_cannot_be(noisy: Tensor, wrong: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         next(follow(Passing(), noisy, replace(Options(), **wrong)))  # type: ignore[arg-type]
+
+
+def test_who_has_stopped_is_wanted_no_more(noisy: Tensor) -> None:
+    """The second image turns 30 steps after the first; once more each takes the steps that were best for it."""
+    heard: list[list[bool]] = []
+
+    class Staggered(Passing):
+        def fit(self, noisy: Tensor, options: Options) -> Iterator[Step]:
+            for step in super().fit(noisy, options):
+                turns = torch.tensor([0.0, 30.0]) + self.turn
+                held_out = None if step.held_out is None else (step.number - turns).abs()
+                wanted = yield replace(step, held_out=held_out)
+                heard.append(wanted.tolist())
+
+    standings = list(follow(Staggered(turn=10), noisy, Holding(rate=0.001)))
+    last = standings[-1]
+    assert last.best_at.tolist() == [10, 40] and last.steps.tolist() == [210 + 10, 240 + 40]
+    assert last.step.number == 240 + 40 and last.of(0).steps.tolist() == [220] and len(last.of(1).best) == 1
+    first, second = heard[:239], heard[239:]
+    assert first[208] == [True, True] and first[209] == first[-1] == [False, True]
+    assert second[8] == [True, True] and second[9] == second[-1] == [False, True] and len(second) == 39
