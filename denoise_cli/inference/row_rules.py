@@ -112,6 +112,7 @@ def _alike(function: Any, arguments: Sequence[Any], named: dict[str, Any]) -> No
         lambda images, *_: _call(function, slots, named, images),
         overwrite=torch.relu_ if name == "relu" else None,
         fresh=name in ("add", "sub", "rsub", "mul"),
+        sums=name == "add" and len(nodes) == 2 and not named,
     )
     return Node(shape, dtype, rule, nodes)
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from denoise_cli.inference.nodes import Node, Unwalkable, given
+from denoise_cli.inference.nodes import Node, Rule, Unwalkable, given
 from denoise_cli.inference.row_rules import swap, understand
 
 # fmt: off
@@ -55,8 +55,12 @@ def trace(
 class _Image:
     """Stands for an image of a tensor's shape; what is done to it is written down, by ``__torch_function__``."""
 
-    def __init__(self, node: Node, device: torch.device, computed: torch.dtype) -> None:
+    def __init__(
+        self, node: Node, device: torch.device, computed: torch.dtype, known: dict[Any, Node] | None = None
+    ) -> None:
+        """``known``: what was made of images alone, which is the same when it is asked for again."""
         self.node, self.device, self._computed = node, device, computed
+        self._known = {} if known is None else known
 
     @property
     def shape(self) -> torch.Size:
@@ -97,11 +101,30 @@ class _Image:
             function = getattr(Tensor, name[:-1])
         nodes = swap(arguments, lambda leaf: leaf.node if isinstance(leaf, _Image) else leaf)
         others = {key: value for key, value in named.items() if key != "inplace"}
-        made = understand(function, nodes, others, self._computed)
+        key = _key(function, nodes, others)
+        made = self._known.get(key) if key is not None else None
+        if made is None:
+            made = understand(function, nodes, others, self._computed)
+            if key is not None:
+                self._known[key] = made
         if not in_place:
-            return _Image(made, self.device, self._computed)
+            return _Image(made, self.device, self._computed, self._known)
         arguments[0].node = made
         return arguments[0]  # type: ignore[no-any-return]
+
+
+def _key(function: Any, arguments: Any, named: dict[str, Any]) -> Any:
+    """What tells a call from others; ``None`` where a tensor is among its arguments, which may be changed by then."""
+    leaves: list[Any] = []
+    swap((*arguments, *named.values()), leaves.append)
+    if any(isinstance(leaf, (Tensor, slice)) for leaf in leaves):
+        return None
+    return function, _frozen(arguments), _frozen(tuple(named.items()))
+
+
+def _frozen(arguments: Any) -> Any:
+    """``arguments`` with tuples in place of lists."""
+    return tuple(map(_frozen, arguments)) if isinstance(arguments, (tuple, list)) else arguments
 
 
 def _operator(name: str) -> Any:
@@ -136,16 +159,28 @@ def _needed(source: Node, outputs: list[Node]) -> Trace:
     for node in order:
         for other in dict.fromkeys(node.inputs):
             other.readers.append(node)
-    return Trace(list(_rectified(order, outputs)), outputs)
+    return Trace(list(_joined(order, outputs)), outputs)
 
 
-def _rectified(nodes: Iterable[Node], outputs: list[Node]) -> Iterator[Node]:
-    """``nodes`` without those whose only reader is their ReLU: it makes both at once, of what they are made of."""
+def _joined(nodes: Iterable[Node], outputs: list[Node]) -> Iterator[Node]:
+    """``nodes`` without those whose only reader is their ReLU or a sum: it makes both at once, of their inputs."""
     for node in nodes:
         after = node.readers[0] if len(node.readers) == 1 and node not in outputs else None
-        if after is None or after.rule.overwrite is not torch.relu_ or node.rule.rectified is None:
+        rule = None if after is None else _with(node, after)
+        if after is None or rule is None:
             yield node
             continue
-        after.rule, after.inputs = node.rule.rectified, node.inputs
+        after.rule, after.inputs = rule, node.inputs + tuple(other for other in after.inputs if other is not node)
         for other in dict.fromkeys(node.inputs):
-            other.readers[other.readers.index(node)] = after
+            other.readers.remove(node)
+            if after not in other.readers:
+                other.readers.append(after)
+
+
+def _with(node: Node, after: Node) -> Rule | None:
+    """The rule by which ``after`` makes ``node`` on the way; ``None`` where it cannot."""
+    if after.rule.overwrite is torch.relu_:
+        return node.rule.rectified
+    others = [other for other in after.inputs if other is not node]
+    fits = after.rule.sums and len(others) == 1 and (others[0].shape, others[0].dtype) == (node.shape, node.dtype)
+    return node.rule.added if fits else None

@@ -36,7 +36,7 @@ def schedule(trace: Trace, rows: int) -> Iterator[list[Piece]]:
     nodes = trace.nodes
     index = {node: place for place, node in enumerate(nodes)}
     inputs = [[index[other] for other in node.inputs] for node in nodes]
-    readers = [[index[other] for other in node.readers] for node in nodes]
+    readers = [[(other, place) for other in node.readers for place in _places(node, other)] for node in nodes]
     outputs = {index[node] for node in trace.outputs}
     height = trace.outputs[0].height
     ends = [0] * len(nodes)
@@ -45,17 +45,17 @@ def schedule(trace: Trace, rows: int) -> Iterator[list[Piece]]:
         """Where each image has to end for the outputs to end at ``goal``, borders aside."""
         found = [goal if place in outputs else _NOWHERE for place in range(len(nodes))]
         for place in range(len(nodes) - 1, 0, -1):
-            high = nodes[place].rule.span(found[place] - 1, found[place])[1]
-            for other in inputs[place]:
-                found[other] = max(found[other], high)
+            for number, other in enumerate(nodes[place].inputs):
+                high = nodes[place].needs(number, found[place] - 1, found[place])[1]
+                found[index[other]] = max(found[index[other]], high)
         return found
 
     def unread(place: int) -> int:
         """The first row of an image that is still to be looked at."""
         ahead = [
-            nodes[other].rule.span(ends[other], ends[other] + 1)[0]
-            for other in readers[place]
-            if ends[other] < nodes[other].height
+            node.needs(number, ends[index[node]], ends[index[node]] + 1)[0]
+            for node, number in readers[place]
+            if ends[index[node]] < node.height
         ]
         return max(0, min(ahead, default=_NEVER))
 
@@ -100,11 +100,17 @@ def walk(trace: Trace, rows: int, source: Callable[[int, int], Tensor]) -> Itera
             return present
         return present[..., low - first : high - first, :]
 
+    def ingredients(piece: Piece) -> list[Tensor]:
+        found = [take(place, piece.low, piece.high) for place in inputs[piece.place]]
+        if nodes[piece.place].rule.adds:
+            found[-1] = take(inputs[piece.place][-1], piece.first, piece.end)
+        return found
+
     for pieces in schedule(trace, rows):
         ready: dict[int, tuple[int, Tensor]] = {}
         for piece in pieces:
             node = nodes[piece.place]
-            images = [take(place, piece.low, piece.high) for place in inputs[piece.place]]
+            images = ingredients(piece)
             kept = held.get(piece.place) if node.readers else None
             overwrite = node.rule.overwrite if overwriting[piece.place] else None
             if kept and node.rule.roomy and piece.end - piece.first >= _ROOMS * kept[1].shape[-2]:
@@ -152,6 +158,11 @@ def memory(trace: Trace, rows: int) -> int:
         if arrived > _STEADY:
             break
     return most
+
+
+def _places(image: Node, reader: Node) -> list[int]:
+    """Where ``image`` is among the inputs of one of its readers."""
+    return [place for place, other in enumerate(reader.inputs) if other is image]
 
 
 def _may_overwrite(node: Node, trace: Trace) -> bool:
