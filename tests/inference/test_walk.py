@@ -55,7 +55,24 @@ def _mirrored(image: Any) -> Any:
     return layer(nn.Conv2d, 3, 2, 3)(image[:, :, rows])[..., 2:-2, 1:]
 
 
+def _residual(image: Any, last: Callable[[Any], Any] = torch.relu, side: int = 3) -> Any:
+    state = layer(nn.Conv2d, image.shape[1], 4, 3, padding=1)(image)
+    for _ in range(2):
+        inner = layer(nn.Conv2d, 4, 4, 3, padding=1)(state).relu_()
+        state = last(layer(nn.Conv2d, 4, 4, side, padding=side // 2)(inner) + state)
+    return state
+
+
 NETS: dict[str, Net] = {
+    "sums": lambda image: _residual(image, lambda state: state),
+    "sums and their ReLU": _residual,
+    "sums of single pixels": lambda image: _residual(image, side=1),
+    "sums of wide windows": lambda image: _residual(image, side=5),
+    "an image and its own convolution": lambda image: image + layer(nn.Conv2d, 3, 3, 3, padding=1)(image),
+    "a convolution and one of it": lambda image: _residual(image) + layer(nn.Conv2d, 3, 4, 3, padding=1)(image),
+    "a convolution of a single channel": lambda image: (
+        layer(nn.Conv2d, 1, 3, 3, padding=1)(image[:, :1]) + image
+    ).relu(),
     "a convolution with holes": layer(nn.Conv2d, 3, 4, 3, dilation=4, padding=4),
     "an even kernel without padding": layer(nn.Conv2d, 3, 4, (4, 3)),
     "strides": nn.Sequential(
@@ -82,6 +99,39 @@ def test_rows_joined_are_the_whole(name: str, rows: int) -> None:
     image = noisy(2, 3, 24, 20)
     whole = NETS[name](image.clone())
     torch.testing.assert_close(walked(NETS[name], image, rows), whole, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("name", ["sums", "sums and their ReLU", "sums of wide windows"])
+def test_sums_on_the_way_are_those_of_the_whole(name: str, layout: torch.memory_format, dtype: torch.dtype) -> None:
+    """Of one image, rows are made below those that are kept; in half precision a sum is rounded once, not twice."""
+    image = noisy(1, 3, 90, 20).contiguous(memory_format=layout)
+    with torch.autocast("cpu", dtype, enabled=dtype == torch.bfloat16):
+        whole = NETS[name](image)
+    for rows in (4, 40):
+        found = walked(NETS[name], image, rows, dtype)
+        assert found.dtype == whole.dtype == dtype
+        torch.testing.assert_close(found, whole, atol=1e-5 if dtype == torch.float32 else 0.02, rtol=0)
+
+
+def test_a_convolution_its_sum_and_its_relu_are_one() -> None:
+    way = traced(_residual, (1, 3, 24, 20))
+    assert len(way.nodes) == 1 + 1 + 2 * 2  # the image, the first convolution, and two for each block
+    bands = list(schedule(way, 4))
+    assert sum(piece.end - piece.first for pieces in bands for piece in pieces) == 5 * 24
+
+
+def test_what_is_made_of_images_alone_is_made_once() -> None:
+    def net(image: Any) -> Any:
+        parts = [functional.pixel_shuffle(functional.pixel_unshuffle(image, 2).mul(2.0), 2) for _ in range(3)]
+        weight = torch.ones((1, 3, 1, 1))
+        return parts[0] + parts[1] * weight + parts[2] * (2 * weight)
+
+    image = noisy(1, 3, 24, 20)
+    way = traced(net, tuple(image.shape))
+    assert len(way.nodes) == 1 + 3 + 2 + 2  # of the image, in common; what is multiplied with; sums
+    torch.testing.assert_close(walked(net, image, 5), net(image))
 
 
 @pytest.mark.parametrize("size", [(2, 60), (60, 2), (2, 2), (1, 9)])
