@@ -1,5 +1,6 @@
 """Convolutions row by row."""
 
+from dataclasses import dataclass
 from functools import cache, partial
 from typing import Any
 
@@ -26,88 +27,95 @@ def convolution(
         (size + 2 * border - window - 1) // step + 1
         for size, border, window, step in zip(image.shape[-2:], borders, seen, steps, strict=True)
     )
-    weight, bias = weight.to(dtype), None if bias is None else bias.to(dtype)
-
-    def span(first: int, end: int) -> tuple[int, int]:
-        return first * steps[0] - borders[0], (end - 1) * steps[0] - borders[0] + seen[0] + 1
-
-    def convolve(rows: Tensor, above: int, rectify: bool) -> Tensor:
-        """Rows of zeros, as many as ``above``, are added on both sides."""
-        if rectify and rows.device.type == "cpu" and _rectifies(dtype):
-            settings = (above, borders[1]), steps, gaps, groups
-            return torch.ops.mkldnn._convolution_pointwise(rows, weight, bias, *settings, "relu", (), "")  # type: ignore[no-any-return]
-        made = functional.conv2d(rows, weight, bias, steps, (above, borders[1]), gaps, groups)
-        return made.relu_() if rectify else made
-
-    def make(images: list[Tensor], there: int, first: int, end: int, *, rectify: bool = False) -> Tensor:
-        rows = images[0].to(dtype)
-        low, high = span(first, end)
-        above, below = there - low, high - there - rows.shape[-2]  # rows that overhang
-        if above != below:
-            rows, above = functional.pad(rows, (0, 0, above, below)), 0
-        return convolve(rows, above, rectify)
-
-    def roomy(images: list[Tensor], there: int, first: int, end: int, room: int, *, rectify: bool = False) -> Tensor:
-        """The free rows are those that a wider border of zeros adds."""
-        rows = images[0].to(dtype)
-        low, high = span(first, end)
-        above, below = there - low, high - there - rows.shape[-2]
-        if above or below > room:
-            made = make(images, there, first, end, rectify=rectify)
-            return functional.pad(made, (0, 0, room, 0))
-        return convolve(rows, room, rectify)[..., : room + end - first, :]
-
-    def add(images: list[Tensor], there: int, first: int, end: int, room: int = 0, *, rectify: bool = False) -> Tensor:
-        """The convolution is added to a copy of the other image's rows, below so many free ones."""
-        rows, other = images[0].to(dtype), images[1]
-        low, high = span(first, end)
-        above, below = there - low, high - there - rows.shape[-2]
-        if above != below:
-            rows, above = functional.pad(rows, (0, 0, above, below)), 0
-        wanted = (*other.shape[:2], room + other.shape[2], other.shape[3])
-        made = torch.empty(wanted, dtype=dtype, device=rows.device, memory_format=torch.channels_last)
-        sums = _rows_from(made, room).copy_(other)
-        if rows.device.type == "cpu" and _rectifies(dtype):
-            settings = (above, borders[1]), steps, gaps, groups
-            after = "relu" if rectify else None
-            torch.ops.mkldnn._convolution_pointwise_.binary(
-                sums, rows, layered, bias, *settings, "add", 1, after, (), ""
-            )
-            return made
-        sums += convolve(rows, above, rectify=False)
-        if rectify:
-            sums.relu_()
-        return made
-
     shape = (image.shape[0], weight.shape[0], height, width)
+    windows = _Windows(
+        dtype, weight.to(dtype), None if bias is None else bias.to(dtype), steps, borders, gaps, groups, seen[0]
+    )
     macs = image.shape[0] * width * weight.numel()
-    # sums are made on the way in channels last, of one group: what tells that layout is a kernel with more than a pixel
-    layered = weight.contiguous(memory_format=torch.channels_last)
-    addable = steps[0] == 1 and shape[-2:] == image.shape[-2:] and groups == 1 and min(weight.shape[1:]) > 1
+    room = steps[0] == 1 and image.shape[0] == 1
+    # sums are made in channels last, of one group: a kernel of more than a pixel and a channel tells that layout
+    alike = steps[0] == 1 and shape[-2:] == image.shape[-2:] and groups == 1 and min(weight.shape[1:]) > 1
 
     def sum_rule(rectify: bool) -> Rule:
-        return Rule(
-            span,
-            partial(add, rectify=rectify),
-            fresh=True,
-            roomy=partial(add, rectify=rectify) if image.shape[0] == 1 else None,
-            rectified=None if rectify else sum_rule(True),
-            adds=True,
-            macs=macs,
-        )
+        add = partial(windows.add, rectify=rectify)
+        after = None if rectify else sum_rule(True)
+        return Rule(windows.span, add, fresh=True, roomy=add if room else None, rectified=after, adds=True, macs=macs)
 
     def rule(rectify: bool) -> Rule:
         return Rule(
-            span,
-            partial(make, rectify=rectify),
+            windows.span,
+            partial(windows.make, rectify=rectify),
             fresh=True,
-            roomy=partial(roomy, rectify=rectify) if steps[0] == 1 and image.shape[0] == 1 else None,
+            roomy=partial(windows.roomy, rectify=rectify) if room else None,
             rectified=None if rectify else rule(True),
-            added=sum_rule(False) if addable and not rectify else None,
+            added=sum_rule(False) if alike and not rectify else None,
             macs=macs,
         )
 
     return Node(shape, dtype, rule(False), (image,))
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """A convolution of rows, with its settings for height and width."""
+
+    dtype: torch.dtype
+    weight: Tensor
+    bias: Tensor | None
+    steps: tuple[int, ...]
+    borders: tuple[int, ...]
+    gaps: tuple[int, ...]
+    groups: int
+    seen: int  # rows that a window looks at besides its own
+
+    def span(self, first: int, end: int) -> tuple[int, int]:
+        return first * self.steps[0] - self.borders[0], (end - 1) * self.steps[0] - self.borders[0] + self.seen + 1
+
+    def make(self, images: list[Tensor], there: int, first: int, end: int, *, rectify: bool) -> Tensor:
+        return self._convolved(*self._even(images[0], there, first, end), rectify)
+
+    def roomy(self, images: list[Tensor], there: int, first: int, end: int, room: int, *, rectify: bool) -> Tensor:
+        """The free rows are those that a wider border of zeros adds."""
+        rows = images[0].to(self.dtype)
+        low, high = self.span(first, end)
+        above, below = there - low, high - there - rows.shape[-2]
+        if above or below > room:
+            made = self.make(images, there, first, end, rectify=rectify)
+            return functional.pad(made, (0, 0, room, 0))
+        return self._convolved(rows, room, rectify)[..., : room + end - first, :]
+
+    def add(self, images: list[Tensor], there: int, first: int, end: int, room: int = 0, *, rectify: bool) -> Tensor:
+        """Added to a copy of the other image's rows, below so many free ones."""
+        (rows, above), other = self._even(images[0], there, first, end), images[1]
+        wanted = (*other.shape[:2], room + other.shape[2], other.shape[3])
+        made = torch.empty(wanted, dtype=self.dtype, device=rows.device, memory_format=torch.channels_last)
+        sums = made[..., room:, :].copy_(other)
+        if rows.device.type == "cpu" and _fuses(self.dtype):
+            weight = self.weight.contiguous(memory_format=torch.channels_last)
+            layout = (above, self.borders[1]), self.steps, self.gaps, self.groups
+            after = "add", 1, "relu" if rectify else None, (), ""
+            torch.ops.mkldnn._convolution_pointwise_.binary(sums, rows, weight, self.bias, *layout, *after)
+            return made
+        sums += self._convolved(rows, above, rectify=False)
+        if rectify:
+            sums.relu_()
+        return made
+
+    def _even(self, image: Tensor, there: int, first: int, end: int) -> tuple[Tensor, int]:
+        """The rows, of which the number ``there`` is the first, and how many of zeros are missing on both sides."""
+        rows = image.to(self.dtype)
+        low, high = self.span(first, end)
+        above, below = there - low, high - there - rows.shape[-2]
+        return (rows, above) if above == below else (functional.pad(rows, (0, 0, above, below)), 0)
+
+    def _convolved(self, rows: Tensor, above: int, rectify: bool) -> Tensor:
+        """Rows of zeros, as many as ``above``, are added on both sides."""
+        zeros = above, self.borders[1]
+        if rectify and rows.device.type == "cpu" and _fuses(self.dtype):
+            layout = zeros, self.steps, self.gaps, self.groups
+            return torch.ops.mkldnn._convolution_pointwise(rows, self.weight, self.bias, *layout, "relu", (), "")  # type: ignore[no-any-return]
+        made = functional.conv2d(rows, self.weight, self.bias, self.steps, zeros, self.gaps, self.groups)
+        return made.relu_() if rectify else made
 
 
 def transposed(
@@ -147,18 +155,9 @@ def transposed(
     return Node(shape, dtype, Rule(span, make, fresh=True, macs=macs), (image,))
 
 
-def _rows_from(image: Tensor, first: int) -> Tensor:
-    """The rows of ``image`` (N, C, H, W) from ``first`` on, as an image that seems to be alone in its memory.
-
-    With the stride that the whole has from one image to the next, where N is 1, oneDNN takes half as long again.
-    """
-    rows = image[..., first:, :]
-    return rows.permute(0, 2, 3, 1).view(rows.shape[0], *rows.shape[2:], rows.shape[1]).permute(0, 3, 1, 2)
-
-
 @cache
-def _rectifies(dtype: torch.dtype) -> bool:
-    """Whether oneDNN's convolutions, as this PyTorch has them, make the ReLU on the way, without another pass."""
+def _fuses(dtype: torch.dtype) -> bool:
+    """Whether oneDNN's convolutions, as this PyTorch has them, make ReLU and sum on the way, without another pass."""
     available = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
     if not available or not hasattr(torch.ops.mkldnn, "_convolution_pointwise"):
         return False
