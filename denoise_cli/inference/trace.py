@@ -20,6 +20,7 @@ _UNKNOWN = (  # what Python would do with an image by itself: look at its values
     "rfloordiv", "rmatmul", "rmod", "rpow", "setitem", "xor",
 )
 # fmt: on
+_CONSTANTS = (Node, int, float, str, torch.dtype, torch.device, torch.memory_format)
 
 
 @dataclass(frozen=True)
@@ -114,17 +115,22 @@ class _Image:
 
 
 def _key(function: Any, arguments: Any, named: dict[str, Any]) -> Any:
-    """What tells a call from others; ``None`` where a tensor is among its arguments, which may be changed by then."""
-    leaves: list[Any] = []
-    swap((*arguments, *named.values()), leaves.append)
-    if any(isinstance(leaf, (Tensor, slice)) for leaf in leaves):
-        return None
-    return function, _frozen(arguments), _frozen(tuple(named.items()))
+    """What tells a call from others; ``None`` where more than images and constants are among its arguments: a tensor,
+    or a function, may be another one by the next call."""
+    plain = True
+
+    def frozen(leaf: Any) -> Any:
+        nonlocal plain
+        plain = plain and (leaf is None or leaf is Ellipsis or isinstance(leaf, _CONSTANTS))
+        return type(leaf), repr(leaf) if isinstance(leaf, float) else leaf  # 1, 1.0 and True are the same to a dict
+
+    key = function, _tuple(swap((arguments, *named.items()), frozen))
+    return key if plain else None
 
 
-def _frozen(arguments: Any) -> Any:
+def _tuple(arguments: Any) -> Any:
     """``arguments`` with tuples in place of lists."""
-    return tuple(map(_frozen, arguments)) if isinstance(arguments, (tuple, list)) else arguments
+    return tuple(map(_tuple, arguments)) if isinstance(arguments, (tuple, list)) else arguments
 
 
 def _operator(name: str) -> Any:

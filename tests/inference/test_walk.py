@@ -134,6 +134,14 @@ def test_what_is_made_of_images_alone_is_made_once() -> None:
     torch.testing.assert_close(walked(net, image, 5), net(image))
 
 
+def test_constants_that_python_takes_for_equal_are_told_apart() -> None:
+    net: Net = lambda image: (image > 0.5) * 2 + (image > 0.5) * 2.0 + (image > 0.5) * True  # noqa: E731
+    image = noisy(1, 3, 24, 20)
+    made = [node.dtype for node in traced(net, (1, 3, 24, 20)).nodes[1:]]
+    assert made == [torch.bool, torch.int64, torch.float32, torch.float32, torch.bool, torch.float32]
+    torch.testing.assert_close(walked(net, image, 5), net(image))
+
+
 @pytest.mark.parametrize("size", [(2, 60), (60, 2), (2, 2), (1, 9)])
 def test_thin_images_of_a_net_that_thinks_at_half_the_size(size: tuple[int, int]) -> None:
     card = methods.find("ffdnet")
