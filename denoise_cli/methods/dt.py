@@ -138,12 +138,11 @@ class DeepThinking(nn.Module):
         Where convolutions are in bfloat16 they see the image twice, with the same weights: rounded, and what rounding
         took away, which is up to a level of 8 bits.
         """
-        rounded = seen.to(
-            thought.dtype, memory_format=torch.channels_last
-        )  # the thought's, which comes of kernels in it
+        layout = torch.channels_last  # the thought's, which has it of the kernels; joined with another one it would not
+        rounded = seen.to(thought.dtype, memory_format=layout)
         if rounded.dtype == seen.dtype or self.config.filter != "none":  # a filter takes no image in two parts
             return self.recall(self.filter(torch.cat((thought, rounded), dim=1)))  # type: ignore[no-any-return]
-        rest = (seen - rounded).to(rounded.dtype, memory_format=torch.channels_last)
+        rest = (seen - rounded).to(rounded.dtype, memory_format=layout)
         weight = torch.cat((self.recall.weight, self.recall.weight[:, -seen.shape[1] :]), dim=1)
         return functional.conv2d(torch.cat((thought, rounded, rest), dim=1), weight, padding=1)
 
