@@ -19,10 +19,7 @@ _FILLING = ((0.5, 2), (1.2, 3), (2.5, 7))  # sigma and radius of the windows tha
 _SHARE_LIMIT = 0.95  # a share of 1 would leave nothing to fill from
 _SURROUNDINGS = (1.5, 3)  # sigma and radius of the window that says what is around a pixel
 _LEAST_SEEN = 0.5  # weight of the pixels in that window that are neither black nor white
-_LEAPS = (
-    0.35,
-    0.15,
-)  # least distance from what is around that is a surprise; the second where the image is dark or bright
+_LEAPS = (0.35, 0.15)  # least distance from what is around that is a surprise; the second in dark and bright images
 _SPREADS = 3.0  # the same in deviations of what is around
 _SCARCE = 0.02  # share of the pixels below which the places for a surprise are too few
 _SHORT = 0.105  # so near an extreme are pixels just short of it
