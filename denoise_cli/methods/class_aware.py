@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
+from torch.nn import functional
 
 from denoise_cli import losses
 from denoise_cli.errors import UsageError
@@ -65,16 +66,18 @@ class ClassAware(nn.Module):
         """What each layer adds to the estimate, (N, C, H, W) each, from noisy images of that shape."""
         features, parts = noisy - 0.5, []
         for number, layer in enumerate(self.layers, 1):
-            outputs = layer(features)
-            parts.append(outputs[:, : self.channels] / _PARTS_SCALE)
-            features = outputs[:, self.channels :]
-            if number < self.depth - 1:  # none after the last but one
-                features = features.relu()
+            assert isinstance(layer, nn.Conv2d)
+            weight: Tensor = layer.weight
+            if number > 1:  # the part goes on too, with weights of zero: to leave it out would be a copy of all others
+                weight = functional.pad(weight, (0, 0, 0, 0, self.channels, 0))
+            outputs = functional.conv2d(features, weight, layer.bias, padding=1)
+            parts.append(outputs[:, : self.channels].float() / _PARTS_SCALE)
+            features = outputs.relu() if number < self.depth - 1 else outputs  # none after the last but one
         return parts
 
     def forward(self, noisy: Tensor) -> Tensor:
         """The estimate, not clipped: (N, C, H, W) from noisy images of that shape."""
-        return noisy + torch.stack(self.parts(noisy)).sum(dim=0)
+        return sum(self.parts(noisy), start=noisy)
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
         """Nothing is left open."""
