@@ -86,20 +86,19 @@ class _Windows:
         return self._convolved(rows, room, rectify)[..., : room + end - first, :]
 
     def add(self, images: list[Tensor], there: int, first: int, end: int, room: int = 0, *, rectify: bool) -> Tensor:
-        """Added to a copy of the other image's rows, below so many free ones."""
+        """Added to the other image's rows, below so many free ones."""
         (rows, above), other = self._even(images[0], there, first, end), images[1]
+        if rows.device.type != "cpu" or not _fuses(self.dtype):
+            made = self._convolved(rows, above, rectify=False).add_(other)
+            made = made.relu_() if rectify else made
+            return functional.pad(made, (0, 0, room, 0)) if room else made
         wanted = (*other.shape[:2], room + other.shape[2], other.shape[3])
-        made = torch.empty(wanted, dtype=self.dtype, device=rows.device, memory_format=torch.channels_last)
+        made = torch.empty(wanted, dtype=self.dtype, memory_format=torch.channels_last)
+        weight = self.weight.contiguous(memory_format=torch.channels_last)
+        layout = (above, self.borders[1]), self.steps, self.gaps, self.groups
+        after = "add", 1, "relu" if rectify else None, (), ""
         sums = made[..., room:, :].copy_(other)
-        if rows.device.type == "cpu" and _fuses(self.dtype):
-            weight = self.weight.contiguous(memory_format=torch.channels_last)
-            layout = (above, self.borders[1]), self.steps, self.gaps, self.groups
-            after = "add", 1, "relu" if rectify else None, (), ""
-            torch.ops.mkldnn._convolution_pointwise_.binary(sums, rows, weight, self.bias, *layout, *after)
-            return made
-        sums += self._convolved(rows, above, rectify=False)
-        if rectify:
-            sums.relu_()
+        torch.ops.mkldnn._convolution_pointwise_.binary(sums, rows, weight, self.bias, *layout, *after)
         return made
 
     def _even(self, image: Tensor, there: int, first: int, end: int) -> tuple[Tensor, int]:

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from denoise_cli import methods
 from denoise_cli.image import Image, Source
-from denoise_cli.inference import tiles
+from denoise_cli.inference import convolution_rules, tiles
 from denoise_cli.inference.nodes import Unwalkable
 from denoise_cli.inference.run import Engine, answer
 from denoise_cli.inference.trace import Trace, trace
@@ -113,6 +113,13 @@ def test_sums_on_the_way_are_those_of_the_whole(name: str, layout: torch.memory_
         found = walked(NETS[name], image, rows, dtype)
         assert found.dtype == whole.dtype == dtype
         torch.testing.assert_close(found, whole, atol=1e-5 if dtype == torch.float32 else 0.02, rtol=0)
+
+
+def test_sums_where_nothing_makes_them_on_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(convolution_rules, "_fuses", lambda dtype: False)
+    image = noisy(1, 3, 90, 20)
+    for rows in (4, 40):
+        torch.testing.assert_close(walked(_residual, image, rows), _residual(image), atol=1e-5, rtol=0)
 
 
 def test_a_convolution_its_sum_and_its_relu_are_one() -> None:
