@@ -2,8 +2,8 @@
 
 A step of the deep image prior in bfloat16, milliseconds of one core an image, alone and of 2, 4, 8, 16 in a batch:
 32 x 32 pixels 9.8, 6.1, 4.4, 3.3, 3.0; 48 x 48 11.8, 7.9, 5.6, 5.0, 5.6; 64 x 64 16.9, 11.5, 9.1, 8.7, 9.8; 96 x 96
-24.4, 18.7, 16.6, 17.7, 21.1. The batch goes on until the last of its images is done, which is why larger ones, that
-gain little, come alone.
+24.4, 18.7, 16.6, 17.7, 21.1. Images leave the batch as they are done, so that whole fits gain less; larger ones, that
+would gain little, come alone.
 """
 
 from collections.abc import Sequence
