@@ -282,7 +282,8 @@ def _part(
     engine: Engine, denoiser: Denoiser, image: Tensor, options: Any, counts: tuple[int, ...] | None, box: Box | None
 ) -> list[Tensor]:
     """The estimates within ``box``, the same as those of the whole image, at the cost of the box and its margin."""
-    work = tiles.Work(denoiser, options, counts, engine.dtype)
+    own = box is None and options is not engine.options
+    work = tiles.Work(denoiser, options, counts, engine.dtype, own)
     reach, left, top = work.reach, 0, 0
     if box is not None and reach is not None:
         left, top = (max(0, start - reach) // denoiser.stride * denoiser.stride for start in box[:2])

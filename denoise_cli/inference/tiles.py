@@ -26,6 +26,7 @@ WHOLE = 1 << 21  # pixels up to which an image is not cut at all
 _SIDE = 1024  # of a tile without its margins, pixels
 _AT_ONCE = {"cpu": 1 << 16}  # pixels of a step of a walk: few enough for the cache, enough for the borders not to tell
 _AT_ONCE_ELSEWHERE = 1 << 22
+_UNTRACED = 1 << 14  # pixels up to which, on one core, 20 iterations of dt take as long or less than their trace
 _ROW_BYTES = 1 << 17  # of a row of features: three of them and their results fit into the cache of a core
 _EVEN = 16  # pixels: convolutions are slower on rows that are no multiple, up to half
 _MOST_IN_VAIN = 0.08  # of the width of an image: what strips compute beyond it
@@ -39,6 +40,11 @@ class Work:
     options: Any = field(hash=False)
     counts: tuple[int, ...] | None = None  # iterations to save, ascending; None: one estimate by the options
     dtype: torch.dtype = torch.float32  # of the convolutions
+    own: bool = False  # the options were measured on this image: what is traced for it serves no other
+
+    def at_once(self, height: int, width: int) -> bool:
+        """Whether an image of ``height`` x ``width`` is so small that to trace it takes longer than it saves."""
+        return self.own and height * width <= _UNTRACED
 
     def estimates(self, noisy: Any) -> list[Tensor]:
         """The estimates (N, C, H, W) of images of that shape, H and W multiples of the stride."""
@@ -113,11 +119,15 @@ def _largest(height: int, width: int, work: Work, tiling: Tiling, device: torch.
     stride = work.denoiser.stride
     most = (side + 2 * tiling.margin for side in tiling.cut(height, width))
     tall, wide = (_up(min(whole, side), stride) for whole, side in zip((height, width), most, strict=True))
+    if work.at_once(tall, wide):
+        return None
     return traced(work, (1, work.denoiser.channels or 3, tall, wide), device)
 
 
 def _tiling(height: int, width: int, work: Work, side: int | None, device: torch.device) -> Tiling:
     reach, stride = work.reach, work.denoiser.stride
+    if side is None and work.at_once(height, width):
+        return Tiling(None, 0)
     if side is None and walks(work, device):
         return _strips(height, width, work, device)
     if reach is None or (side is None and height * width <= WHOLE):
@@ -184,7 +194,8 @@ def _bands(work: Work, tile: Tensor) -> Iterator[tuple[int, list[Tensor]]]:
     """The estimates of a tile (N, C, H, W) row by row as they come, each with the number of its first row."""
     stride = work.denoiser.stride
     height, width = (_up(side, stride) for side in tile.shape[-2:])
-    way = traced(work, (*tile.shape[:2], height, width), tile.device)
+    at_once = work.at_once(height, width)
+    way = None if at_once else traced(work, (*tile.shape[:2], height, width), tile.device)
     if way is None:
         with torch.autocast(tile.device.type, work.dtype, enabled=work.dtype != torch.float32):
             estimates = work.estimates(pad_to_multiple(to_unit(tile), stride))

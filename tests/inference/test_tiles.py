@@ -1,13 +1,18 @@
 """How large images are cut."""
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from denoise_cli import methods
+from denoise_cli.image import Image, Source
 from denoise_cli.inference import tiles
+from denoise_cli.inference.run import Engine, answer
 
 
 class Shifts:
@@ -84,3 +89,20 @@ def test_wide_rows_are_cut_into_even_strips_where_their_margins_are_small() -> N
     assert tiles.plan(3000, 6000, tiles.Work(Wide(4, 20), None)) == whole, "narrow features"
     assert tiles.plan(3000, 6000, tiles.Work(Wide(32, 200), None)) == whole, "wide margins"
     assert tiles.plan(3000, 1000, tiles.Work(Wide(32, 20), None)) == whole, "a narrow image"
+
+
+def test_small_images_with_options_of_their_own_are_not_traced(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = methods.find("dt")
+    denoiser: Any = card.make(replace(card.config, recall="impulses")).eval()
+    pixels = torch.rand((3, 24, 40), generator=torch.Generator().manual_seed(0))
+    struck = torch.rand((24, 40), generator=torch.Generator().manual_seed(1)) < 0.2
+    image = Image(torch.where(struck, 0.0, pixels).numpy(), Source("x.png"))
+    engine = Engine(denoiser, card.options, torch.device("cpu"), torch.float32)
+    settled = denoiser.settle(torch.from_numpy(image.pixels)[None], card.options)
+    (walked,) = answer(replace(engine, options=settled), image).images
+    monkeypatch.setattr(tiles, "traced", lambda *_: pytest.fail("it is not traced"))
+    (found,) = answer(engine, image).images
+    np.testing.assert_allclose(found.pixels, walked.pixels, atol=1e-5)
+    own = tiles.Work(denoiser, card.options, own=True)
+    assert own.at_once(128, 128) and not own.at_once(128, 136)
+    assert not tiles.Work(denoiser, card.options).at_once(8, 8), "what serves all images is traced"
