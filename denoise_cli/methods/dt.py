@@ -33,6 +33,7 @@ from denoise_cli.noise import Pair
 RECALLS = ("noisy", "impulses")
 FOLDS = (1, 2)
 _WAYS = (0, 1, 4, 2, 3, 7, 5, 6)  # in which kernels are turned, one after the other; see ``layers.turns``
+LAYOUT = torch.channels_last  # of kernels and thought: in another one, or joined with one, convolutions take longer
 FILTERS = {"none": 0, "median": 1, "dynamic": 2}  # how far each looks, pixels
 
 
@@ -138,11 +139,10 @@ class DeepThinking(nn.Module):
         Where convolutions are in bfloat16 they see the image twice, with the same weights: rounded, and what rounding
         took away, which is up to a level of 8 bits.
         """
-        layout = torch.channels_last  # the thought's, which has it of the kernels; joined with another one it would not
-        rounded = seen.to(thought.dtype, memory_format=layout)
+        rounded = seen.to(thought.dtype, memory_format=LAYOUT)
         if rounded.dtype == seen.dtype or self.config.filter != "none":  # a filter takes no image in two parts
             return self.recall(self.filter(torch.cat((thought, rounded), dim=1)))  # type: ignore[no-any-return]
-        rest = (seen - rounded).to(rounded.dtype, memory_format=layout)
+        rest = (seen - rounded).to(rounded.dtype, memory_format=LAYOUT)
         weight = torch.cat((self.recall.weight, self.recall.weight[:, -seen.shape[1] :]), dim=1)
         return functional.conv2d(torch.cat((thought, rounded, rest), dim=1), weight, padding=1)
 
@@ -178,8 +178,7 @@ class DeepThinking(nn.Module):
         """This net with all its kernels turned."""
         if way == 0:
             return self
-        layout = torch.channels_last  # the net's own: in another one convolutions take longer
-        kernels = {key: turned(weight, way).contiguous(memory_format=layout) for key, weight in self.named_parameters()}
+        kernels = {key: turned(weight, way).contiguous(memory_format=LAYOUT) for key, weight in self.named_parameters()}
         return lambda thought, seen: functional_call(self, kernels, (thought, seen))
 
     def _think_impulses(self, noisy: Tensor, share: Tensor, turns: Iterable[Turn]) -> Iterator[State]:
