@@ -77,9 +77,7 @@ class _Windows:
     def roomy(self, images: list[Tensor], there: int, first: int, end: int, room: int, *, rectify: bool) -> Tensor:
         """The free rows are those that a wider border of zeros adds, where it is not wider than a window looks: oneDNN
         takes seven times as long for such."""
-        rows = images[0].to(self.dtype)
-        low, high = self.span(first, end)
-        above, below = there - low, high - there - rows.shape[-2]
+        rows, above, below = self._overhanging(images[0], there, first, end)
         if above or below > room or room > self.seen:
             made = self.make(images, there, first, end, rectify=rectify)
             return functional.pad(made, (0, 0, room, 0))
@@ -101,11 +99,15 @@ class _Windows:
         torch.ops.mkldnn._convolution_pointwise_.binary(sums, rows, weight, self.bias, *layout, *after)
         return made
 
-    def _even(self, image: Tensor, there: int, first: int, end: int) -> tuple[Tensor, int]:
-        """The rows, of which the number ``there`` is the first, and how many of zeros are missing on both sides."""
+    def _overhanging(self, image: Tensor, there: int, first: int, end: int) -> tuple[Tensor, int, int]:
+        """The rows, of which the number ``there`` is the first, and by how many windows overhang them on both sides."""
         rows = image.to(self.dtype)
         low, high = self.span(first, end)
-        above, below = there - low, high - there - rows.shape[-2]
+        return rows, there - low, high - there - rows.shape[-2]
+
+    def _even(self, image: Tensor, there: int, first: int, end: int) -> tuple[Tensor, int]:
+        """The rows, of which the number ``there`` is the first, and how many of zeros are missing on both sides."""
+        rows, above, below = self._overhanging(image, there, first, end)
         return (rows, above) if above == below else (functional.pad(rows, (0, 0, above, below)), 0)
 
     def _convolved(self, rows: Tensor, above: int, rectify: bool) -> Tensor:

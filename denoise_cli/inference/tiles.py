@@ -119,9 +119,7 @@ def _largest(height: int, width: int, work: Work, tiling: Tiling, device: torch.
     stride = work.denoiser.stride
     most = (side + 2 * tiling.margin for side in tiling.cut(height, width))
     tall, wide = (_up(min(whole, side), stride) for whole, side in zip((height, width), most, strict=True))
-    if work.at_once(tall, wide):
-        return None
-    return traced(work, (1, work.denoiser.channels or 3, tall, wide), device)
+    return _way(work, (1, work.denoiser.channels or 3, tall, wide), device)
 
 
 def _tiling(height: int, width: int, work: Work, side: int | None, device: torch.device) -> Tiling:
@@ -194,8 +192,7 @@ def _bands(work: Work, tile: Tensor) -> Iterator[tuple[int, list[Tensor]]]:
     """The estimates of a tile (N, C, H, W) row by row as they come, each with the number of its first row."""
     stride = work.denoiser.stride
     height, width = (_up(side, stride) for side in tile.shape[-2:])
-    at_once = work.at_once(height, width)
-    way = None if at_once else traced(work, (*tile.shape[:2], height, width), tile.device)
+    way = _way(work, (*tile.shape[:2], height, width), tile.device)
     if way is None:
         with torch.autocast(tile.device.type, work.dtype, enabled=work.dtype != torch.float32):
             estimates = work.estimates(pad_to_multiple(to_unit(tile), stride))
@@ -208,6 +205,11 @@ def _bands(work: Work, tile: Tensor) -> Iterator[tuple[int, list[Tensor]]]:
         return functional.pad(rows, (0, right, 0, below), mode="replicate") if below or right else rows
 
     yield from walk(way, step_rows(way, tile.device, stride), source)
+
+
+def _way(work: Work, shape: tuple[int, ...], device: torch.device) -> Trace | None:
+    """What ``work`` does to images of ``shape``; None where they are done at once."""
+    return None if work.at_once(*shape[-2:]) else traced(work, shape, device)
 
 
 @lru_cache(maxsize=16)

@@ -101,10 +101,10 @@ def walk(trace: Trace, rows: int, source: Callable[[int, int], Tensor]) -> Itera
         return present[..., low - first : high - first, :]
 
     def ingredients(piece: Piece) -> list[Tensor]:
-        found = [take(place, piece.low, piece.high) for place in inputs[piece.place]]
+        spans = [(piece.low, piece.high)] * len(inputs[piece.place])
         if nodes[piece.place].rule.adds:
-            found[-1] = take(inputs[piece.place][-1], piece.first, piece.end)
-        return found
+            spans[-1] = piece.first, piece.end
+        return [take(place, *span) for place, span in zip(inputs[piece.place], spans, strict=True)]
 
     for pieces in schedule(trace, rows):
         ready: dict[int, tuple[int, Tensor]] = {}
