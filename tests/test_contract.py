@@ -31,6 +31,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("dt", {"filter": "dynamic"}),
     ("dt", {"filter": "dynamic", "recall": "impulses"}),
     ("dncnn", {"batch_norm": False}),
+    ("median-cnn", {"switching": True, "window": 3}),
     ("nn3d:median", {}),
     ("nn3d:tv", {}),
 ]

@@ -98,6 +98,16 @@ def _fill(image: Tensor, known: Tensor) -> Tensor:
     return torch.where(known, image, filled)
 
 
+def marked(filled: Tensor, unknown: Tensor) -> Tensor:
+    """What a net is shown of a ``filled`` image (N, C, H, W) with ``unknown`` pixels (N, 1, H, W), of its shape.
+
+    A known pixel as ``(value + 1) / 2``, an unknown one as the same of what it was filled with, negated: by the sign a
+    net without biases can tell them apart.
+    """
+    seen = (filled + 1) / 2
+    return torch.where(unknown, -seen, seen)
+
+
 def salt_and_pepper(noisy: Tensor) -> Tensor:
     """The share of pixels in each image (N, C, H, W) that can only be salt and pepper, as (N,); 0 without any.
 

@@ -19,7 +19,7 @@ from denoise_cli import losses
 from denoise_cli.errors import UsageError, did_you_mean
 from denoise_cli.fields import Bounds
 from denoise_cli.layers.identity import start_near_identity
-from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share
+from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share, marked
 from denoise_cli.layers.involution import Involution
 from denoise_cli.layers.local import locally
 from denoise_cli.layers.median import MedianLayer
@@ -184,9 +184,7 @@ class DeepThinking(nn.Module):
     def _think_impulses(self, noisy: Tensor, share: Tensor, turns: Iterable[Turn]) -> Iterator[State]:
         """One group of the impulses after the other counts as unknown, while the rest hold their estimates.
 
-        So the net sees about as many unknown pixels at once as it was trained with, however many impulses there are. A
-        known pixel is recalled as ``(value + 1) / 2``, an unknown one as the same of what surrounds it, negated: by the
-        sign a net without biases can tell them apart.
+        So the net sees about as many unknown pixels at once as it was trained with, however many impulses there are.
         """
         impulses = find_impulses(noisy, share)
         numbers = torch.arange(noisy.shape[-2], device=noisy.device)[:, None]  # of the rows
@@ -194,7 +192,7 @@ class DeepThinking(nn.Module):
         for turn in turns:
             unknown = locally(asked_for, 0, impulses, numbers, turn)
             base = fill(estimate, ~unknown)
-            thought, answer = self(thought, _seen(base, unknown))
+            thought, answer = self(thought, marked(base, unknown))
             answer = base + answer
             estimate = torch.where(unknown, torch.lerp(estimate, answer, turn.weight), estimate)
             yield State(thought, estimate, answer, unknown)
@@ -315,7 +313,7 @@ class ImpulseStep(nn.Module):
         unknown = asked_for(impulses, torch.arange(noisy.shape[-2], device=noisy.device)[:, None], turn)
         estimate = torch.where(iteration < 1, fill(noisy, ~impulses), estimate)
         base = fill(estimate, ~unknown)
-        seen = _seen(base, unknown)
+        seen = marked(base, unknown)
         thought, answer = self.net(torch.where(iteration < 1, self.net.projection(seen).relu(), thought), seen)
         return thought, torch.where(unknown, torch.lerp(estimate, base + answer, turn.weight), estimate)
 
@@ -323,12 +321,6 @@ class ImpulseStep(nn.Module):
 def _judge(state: State, clean: Tensor, criterion: losses.Loss) -> Tensor:
     """The loss of an iteration's answer, where it was asked for one."""
     return criterion(torch.where(state.asked, state.answer, clean), clean)
-
-
-def _seen(base: Tensor, unknown: Tensor) -> Tensor:
-    """What a net that recalls impulses is shown of the filled image ``base`` (N, C, H, W)."""
-    seen = (base + 1) / 2
-    return torch.where(unknown, -seen, seen)
 
 
 def _draw(recipe: Progressive, generator: Generator) -> tuple[int, int]:

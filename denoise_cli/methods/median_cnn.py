@@ -7,11 +7,13 @@ their input on unchanged; these filter, and mirror the border instead of filling
 
 from dataclasses import dataclass
 
+import torch
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
 from denoise_cli.errors import UsageError
 from denoise_cli.layers.identity import start_near_identity
+from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share, marked
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import Method, Recipe
@@ -30,11 +32,14 @@ class Config:
     stages: int = 32  # of three convolutions each; a median layer follows each of the first half
     window: int = 5  # side of the medians, odd, pixels
     median: bool = True  # False: without any median, as the released code in fact is
+    switching: bool = False  # medians, and the estimate, of impulses alone, which are located; nothing else changes
 
 
 @dataclass(frozen=True)
 class Options:
-    """Nothing to turn at run time."""
+    """What can be turned at run time."""
+
+    share: float | None = None  # share of impulses, for switching medians; measured where it is not given
 
 
 class MedianCNN(nn.Module):
@@ -42,6 +47,10 @@ class MedianCNN(nn.Module):
 
     It starts near the identity, its residual blocks at nothing. With the kernels of the released code the image is lost
     on the way through a hundred layers, and the first hundreds of steps are spent on getting any of it out again.
+
+    ``switching`` medians leave alone what was no impulse, so that they take no detail from it (Sun, Neuvo, "Detail-
+    Preserving Median Based Filters in Image Processing", Pattern Recognition Letters, 1994). Then the net is shown
+    which pixels are impulses, and adds to what two medians made of these; all others come out as they went in.
     """
 
     stride = 1
@@ -59,24 +68,44 @@ class MedianCNN(nn.Module):
             stages += _stage(width)
             if config.median and index < config.stages // 2:
                 stages.append(MedianLayer(config.window))
-        self.layers = nn.Sequential(*medians, *first, *stages, _passing(width, config.channels))
-        filtered = sum(isinstance(layer, MedianLayer) for layer in self.layers)
+        last = _passing(width, config.channels)
+        if config.switching:
+            nn.init.zeros_(last.weight)  # nothing to add at first
+        self.switching = config.switching
+        self.medians = nn.Sequential(*medians)
+        self.layers = nn.Sequential(*first, *stages, last)
+        filtered = sum(isinstance(layer, MedianLayer) for layer in (*self.medians, *self.layers))
         self.farthest = reach_of(self.layers) + filtered * (config.window // 2)
+        if config.switching:
+            self.farthest += FILL_RADIUS + FIND_RADIUS
 
-    def forward(self, noisy: Tensor) -> Tensor:
-        """The estimate, not clipped: (N, C, H, W) from noisy images of that shape."""
-        return self.layers(noisy)  # type: ignore[no-any-return]
+    def forward(self, noisy: Tensor, share: float | None = None) -> Tensor:
+        """The estimate, not clipped: (N, C, H, W) from noisy images of that shape.
+
+        ``share`` is that of impulses, for switching medians; measured on each image where it is not given.
+        """
+        if not self.switching:
+            return self.layers(self.medians(noisy))  # type: ignore[no-any-return]
+        impulses = find_impulses(noisy, impulse_share(noisy) if share is None else share)
+        base = _switched(self.medians, fill(noisy, ~impulses), impulses)
+        added = _switched(self.layers, marked(base, impulses), impulses)
+        return torch.where(impulses, base + added, noisy)
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """Nothing is left open."""
-        return options
+        """Measures the share of impulses on the whole image (1, C, H, W), where it counts."""
+        if not self.switching or options.share is not None:
+            return options
+        return Options(impulse_share(noisy).mean().item())
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
-        return self(noisy).clamp(0, 1)  # type: ignore[no-any-return]
+        return self(noisy, options.share).clamp(0, 1)  # type: ignore[no-any-return]
 
     def reach(self, options: Options) -> int:
-        """One pixel for each 3x3 convolution, half a window for each median: 134 at the published size."""
+        """One pixel for each 3x3 convolution, half a window for each median: 134 at the published size.
+
+        Switching medians depend on where impulses are found besides, and on what they are filled from at first.
+        """
         return self.farthest
 
     def loss(self, pair: Pair, recipe: Recipe, generator: Generator) -> Tensor:
@@ -101,6 +130,14 @@ class _Residual(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.inner(features)  # type: ignore[no-any-return]
+
+
+def _switched(layers: nn.Sequential, features: Tensor, impulses: Tensor) -> Tensor:
+    """``features`` (N, F, H, W) through the layers, medians at the ``impulses`` (N, 1, H, W) alone."""
+    for layer in layers:
+        after = layer(features)
+        features = torch.where(impulses, after, features) if isinstance(layer, MedianLayer) else after
+    return features
 
 
 def _stage(width: int) -> list[nn.Module]:

@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from torch import nn
 
 from denoise_cli.errors import UsageError
 from denoise_cli.layers.folding import fold_batch_norm
+from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill
 from denoise_cli.layers.median import MedianLayer
-from denoise_cli.methods.median_cnn import METHOD, Config, MedianCNN
+from denoise_cli.methods.median_cnn import METHOD, Config, MedianCNN, Options
 
 
 @pytest.mark.parametrize("median", [True, False])
@@ -17,9 +19,11 @@ def test_as_many_weights_as_published(median: bool) -> None:
 
 
 def test_two_medians_come_first_and_one_after_each_stage_of_the_first_half() -> None:
-    places = [place for place, layer in enumerate(MedianCNN(Config()).layers) if isinstance(layer, MedianLayer)]
-    assert places == [0, 1, *range(8, 8 + 16 * 5, 5)]
-    assert not any(isinstance(layer, MedianLayer) for layer in MedianCNN(Config(median=False)).layers)
+    net = MedianCNN(Config())
+    places = [place for place, layer in enumerate(net.layers) if isinstance(layer, MedianLayer)]
+    assert len(net.medians) == 2 and places == [*range(6, 6 + 16 * 5, 5)]
+    without = MedianCNN(Config(median=False))
+    assert not any(isinstance(layer, MedianLayer) for layer in without.modules())
 
 
 def test_the_medians_filter() -> None:
@@ -31,6 +35,42 @@ def test_the_medians_filter() -> None:
         net = MedianCNN(Config(features=4, stages=2, median=median)).eval()
         with torch.no_grad():
             assert torch.equal(net(speckled), net(image)) == median
+
+
+def _small(seed: int) -> MedianCNN:
+    """A net with switching medians that adds something."""
+    torch.manual_seed(seed)
+    net = MedianCNN(Config(features=4, stages=2, window=3, switching=True)).eval()
+    nn.init.normal_(net.layers[-1].weight, std=0.3)
+    return net
+
+
+def test_switching_medians_leave_alone_what_was_no_impulse(gain: Callable[..., float]) -> None:
+    clean = torch.rand((2, 3, 20, 24)) * 0.8 + 0.1
+    struck = torch.rand((2, 1, 20, 24))
+    noisy = torch.where(struck < 0.1, 0.0, torch.where(struck < 0.2, 1.0, clean))
+    net = _small(1)
+    with torch.no_grad():
+        estimate = net(noisy)
+        at_first = MedianCNN(Config(features=4, stages=2, window=3, switching=True)).eval()(noisy)
+    apart = (estimate != noisy).any(dim=1, keepdim=True)
+    assert torch.equal(apart, struck < 0.2)
+    filled = fill(noisy, struck >= 0.2)
+    for _ in range(2):
+        filled = torch.where(struck < 0.2, MedianLayer(3)(filled), filled)
+    assert torch.allclose(at_first, filled)
+    assert gain(METHOD, "sp:0.3", steps=60, rate=1e-2, features=8, stages=2, window=3, switching=True) > 15
+
+
+def test_what_is_settled_is_the_share_of_impulses_on_the_whole_image() -> None:
+    net, noisy = _small(2), torch.rand((1, 3, 40, 40))
+    noisy[..., ::5, ::2], noisy[..., 1::5, ::2] = 0, 1
+    settled = net.settle(noisy, METHOD.options)
+    assert settled.share == pytest.approx(0.2)
+    assert net.settle(noisy, Options(0.5)) == Options(0.5)
+    with torch.no_grad():
+        assert torch.equal(net.denoise(noisy, settled), net.denoise(noisy, METHOD.options))
+        assert not torch.equal(net.denoise(noisy, Options(0.0)), net.denoise(noisy, METHOD.options))
 
 
 def test_it_starts_with_the_image() -> None:
@@ -59,6 +99,8 @@ def test_the_reach_is_exact_without_medians(measured_reach: Callable[..., int]) 
     net = MedianCNN(Config(features=3, stages=2, median=False))
     assert measured_reach(net, METHOD.options, net.__call__) == net.reach(METHOD.options) == 8
     assert MedianCNN(Config()).reach(METHOD.options) == 2 * 2 + 1 + 32 * 3 + 16 * 2 + 1
+    switching = MedianCNN(Config(switching=True)).reach(METHOD.options)
+    assert switching == MedianCNN(Config()).reach(METHOD.options) + FILL_RADIUS + FIND_RADIUS
 
 
 def test_nothing_beyond_the_reach_matters_with_medians() -> None:
