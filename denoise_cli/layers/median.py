@@ -30,7 +30,8 @@ class MedianLayer(nn.Module):
         if torch.is_autocast_enabled(kind):
             features = features.to(torch.get_autocast_dtype(kind))
         with torch.autocast(kind, enabled=False):  # which would have borders mirrored in float32
-            return locally(_medians, self.side // 2, features, self.side)
+            find = _medians if torch.compiler.is_exporting() else _uncompiled
+            return locally(find, self.side // 2, features, self.side)
 
 
 def _medians(features: Tensor, side: int) -> Tensor:
@@ -43,6 +44,9 @@ def _medians(features: Tensor, side: int) -> Tensor:
         if padded.dtype == torch.float32 and not padded.requires_grad:
             return _by_opencv(padded, side)
     return _Median.apply(padded, side)  # type: ignore[no-any-return, no-untyped-call]
+
+
+_uncompiled = torch.compiler.disable(_medians)  # type: ignore[no-untyped-call]  # what OpenCV does cannot be
 
 
 def _by_opencv(padded: Tensor, side: int) -> Tensor:

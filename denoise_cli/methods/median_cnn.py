@@ -65,7 +65,7 @@ class MedianCNN(nn.Module):
         first = [_passing(config.channels, width), nn.PReLU(width, init=0.0)]
         stages: list[nn.Module] = []
         for index in range(config.stages):
-            stages += _stage(width)
+            stages.append(_Stage(width))
             if config.median and index < config.stages // 2:
                 stages.append(MedianLayer(config.window))
         last = _passing(width, config.channels)
@@ -132,20 +132,27 @@ class _Residual(nn.Module):
         return features + self.inner(features)  # type: ignore[no-any-return]
 
 
+class _Stage(nn.Module):
+    """A convolution and a residual block of two, compiled as one where the medians between them are not."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        norm = nn.BatchNorm2d(width, eps=1e-4, momentum=_MOMENTUM)
+        nn.init.constant_(norm.weight, _SPREAD)
+        nn.init.constant_(norm.bias, _MIDDLE)
+        self.first = nn.Sequential(_passing(width, width), norm, nn.ReLU(inplace=True))
+        self.residual = _Residual(width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return self.residual(self.first(features))  # type: ignore[no-any-return]
+
+
 def _switched(layers: nn.Sequential, features: Tensor, impulses: Tensor) -> Tensor:
     """``features`` (N, F, H, W) through the layers, medians at the ``impulses`` (N, 1, H, W) alone."""
     for layer in layers:
         after = layer(features)
         features = torch.where(impulses, after, features) if isinstance(layer, MedianLayer) else after
     return features
-
-
-def _stage(width: int) -> list[nn.Module]:
-    """A convolution and a residual block of two."""
-    norm = nn.BatchNorm2d(width, eps=1e-4, momentum=_MOMENTUM)
-    nn.init.constant_(norm.weight, _SPREAD)
-    nn.init.constant_(norm.bias, _MIDDLE)
-    return [_passing(width, width), norm, nn.ReLU(inplace=True), _Residual(width)]
 
 
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:

@@ -21,7 +21,7 @@ def test_as_many_weights_as_published(median: bool) -> None:
 def test_two_medians_come_first_and_one_after_each_stage_of_the_first_half() -> None:
     net = MedianCNN(Config())
     places = [place for place, layer in enumerate(net.layers) if isinstance(layer, MedianLayer)]
-    assert len(net.medians) == 2 and places == [*range(6, 6 + 16 * 5, 5)]
+    assert len(net.medians) == 2 and places == [*range(3, 3 + 16 * 2, 2)]
     without = MedianCNN(Config(median=False))
     assert not any(isinstance(layer, MedianLayer) for layer in without.modules())
 
