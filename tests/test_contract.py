@@ -26,6 +26,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("dt", {"recall": "impulses"}),
     ("dt", {"residual": False}),
     ("dt", {"fold": 2, "width": 16, "residual": False}),
+    ("dt", {"fold": 2, "width": 8, "dilation": 2, "blocks": 2, "turn_every": 2}),
     ("dt", {"turn_every": 2}),
     ("dt", {"filter": "median"}),
     ("dt", {"filter": "dynamic"}),

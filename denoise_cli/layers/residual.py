@@ -7,18 +7,21 @@ Generalizing from Easy to Hard Problems with Recurrent Networks", NeurIPS 2021, 
 from torch import Tensor, nn
 
 
-def conv3x3(inputs: int, outputs: int) -> nn.Conv2d:
-    """A 3x3 convolution with zero padding and no bias: (N, inputs, H, W) to (N, outputs, H, W)."""
-    return nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
+def conv3x3(inputs: int, outputs: int, spacing: int = 1) -> nn.Conv2d:
+    """A convolution of 3x3 pixels, ``spacing`` apart, with zero padding and no bias.
+
+    (N, inputs, H, W) to (N, outputs, H, W).
+    """
+    return nn.Conv2d(inputs, outputs, 3, padding=spacing, dilation=spacing, bias=False)
 
 
 class ResidualBlock(nn.Module):
     """``ReLU(conv(ReLU(conv(z))) + z)``, with no normalisation: (N, width, H, W) to the same."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, spacing: int = 1) -> None:
         super().__init__()
-        self.first = conv3x3(width, width)
-        self.second = conv3x3(width, width)
+        self.first = conv3x3(width, width, spacing)
+        self.second = conv3x3(width, width, spacing)
 
     def forward(self, state: Tensor) -> Tensor:
         inner = self.first(state).relu_()

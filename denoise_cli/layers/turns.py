@@ -1,5 +1,6 @@
 """The eight ways to lay a square on a table: turned by quarters, and mirrored."""
 
+import torch
 from torch import Tensor
 
 from denoise_cli.image import Box
@@ -17,6 +18,17 @@ def turn_back(image: Tensor, way: int) -> Tensor:
     """What ``turn`` was given."""
     upright = image.flip(_mirrored(way)) if way else image
     return upright.transpose(-1, -2) if way & 4 else upright
+
+
+def turn_squares(folded: Tensor, way: int, dim: int, channels: int, side: int) -> Tensor:
+    """``folded`` with its last entries along ``dim`` in another order: as squares of pixels lie once these are turned.
+
+    They are ``channels`` times ``side`` x ``side``, in the order of ``PixelUnshuffle``.
+    """
+    squares = torch.arange(channels * side**2, device=folded.device).view(1, channels, side, side)
+    first = folded.shape[dim] - squares.numel()
+    kept = torch.arange(first, device=folded.device)
+    return folded.index_select(dim, torch.cat((kept, first + turn(squares, way).flatten())))
 
 
 def turn_box(box: Box, height: int, width: int, way: int) -> Box:

@@ -26,6 +26,7 @@ from denoise_cli.layers.median import MedianLayer
 from denoise_cli.layers.residual import ResidualBlock, conv3x3, head
 from denoise_cli.layers.sweeps import Turn, asked_for, rounds, sweeps, turn_of
 from denoise_cli.layers.turns import turn as turned
+from denoise_cli.layers.turns import turn_squares
 from denoise_cli.losses.sequence import similarity
 from denoise_cli.method import Graph, Method, Recipe
 from denoise_cli.noise import Pair
@@ -47,7 +48,8 @@ class Config:
     recall: str = "noisy"  # "noisy": the image itself; "impulses": salt and pepper located, filled and marked
     residual: bool = True  # predict what is to be added to the recalled image; False: the image, as published
     filter: str = "none"  # first in each iteration: "median" of 3x3 pixels, or "dynamic": an involution of 5x5
-    fold: int = 1  # 2: thinks at half the size, where squares of 2x2 pixels are channels; not residual
+    fold: int = 1  # 2: thinks at half the size, where squares of 2x2 pixels are channels
+    dilation: int = 1  # the pixels that a residual block sees are so many times as far apart as for the one before it
     turn_every: int = 0  # iterations, then anew with turned kernels, the answer being the mean; 0: never turned
 
 
@@ -96,19 +98,20 @@ class DeepThinking(nn.Module):
             raise UsageError(f"dt has no recall {config.recall!r}.", did_you_mean(config.recall, RECALLS))
         if config.filter not in FILTERS:
             raise UsageError(f"dt has no filter {config.filter!r}.", did_you_mean(config.filter, FILTERS))
-        folds = config.recall == "noisy" and config.width % 4 == 0 and not config.residual
+        folds = config.recall == "noisy" and config.width % 4 == 0
         if config.fold not in FOLDS or (config.fold > 1 and not folds):
             raise UsageError(
-                f"dt has no fold {config.fold} with the recall {config.recall!r}, width {config.width} and residual "
-                f"{config.residual}.",
-                "fold is 1, or 2 with the recall noisy, a width that is a multiple of 4, and residual=false.",
+                f"dt has no fold {config.fold} with the recall {config.recall!r} and width {config.width}.",
+                "fold is 1, or 2 with the recall noisy and a width that is a multiple of 4.",
             )
-        turns = config.recall == "noisy" and config.filter == "none" and config.fold == 1
+        if config.dilation < 1:
+            raise UsageError(f"dt: dilation cannot be {config.dilation}.", "It is 1 or more.")
+        turns = config.recall == "noisy" and config.filter == "none"
         if config.turn_every < 0 or (config.turn_every > 0 and not turns):
             raise UsageError(
-                f"dt does not turn every {config.turn_every} iterations with the recall {config.recall!r}, the filter "
-                f"{config.filter!r} and fold {config.fold}.",
-                "turn_every is 0, or above it with the recall noisy, the filter none, and fold 1.",
+                f"dt does not turn every {config.turn_every} iterations with the recall {config.recall!r} and the "
+                f"filter {config.filter!r}.",
+                "turn_every is 0, or above it with the recall noisy and the filter none.",
             )
         self.config = config
         self.channels = config.channels
@@ -117,13 +120,13 @@ class DeepThinking(nn.Module):
         self.projection = conv3x3(squares, config.width)
         self.filter = _filter(config.filter, config.width + squares)
         self.recall = conv3x3(config.width + squares, config.width)
-        self.blocks = nn.Sequential(*(ResidualBlock(config.width) for _ in range(config.blocks)))
+        self.blocks = nn.Sequential(*(ResidualBlock(config.width, spacing) for spacing in _spacings(config)))
         self.head = head(config.width, squares, narrow=8 * config.fold)
         if config.fold > 1:  # with PyTorch's own start it learns next to nothing
             for name, layer in self.named_modules():
                 if isinstance(layer, nn.Conv2d) and name.endswith("second"):
                     nn.init.orthogonal_(layer.weight, gain=0.1)  # of a residual block: what it adds
-                elif isinstance(layer, nn.Conv2d):
+                elif isinstance(layer, nn.Conv2d) and not (config.residual and layer is self.head[-1]):
                     start_near_identity(layer)
 
     def forward(self, thought: Tensor | None, seen: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,7 +181,12 @@ class DeepThinking(nn.Module):
         """This net with all its kernels turned."""
         if way == 0:
             return self
-        kernels = {key: turned(weight, way).contiguous(memory_format=LAYOUT) for key, weight in self.named_parameters()}
+        kernels = {key: turned(weight, way) for key, weight in self.named_parameters()}
+        if (side := self.config.fold) > 1:
+            last = f"head.{len(self.head) - 1}.weight"
+            for key, dim in {"projection.weight": 1, "recall.weight": 1, last: 0}.items():
+                kernels[key] = turn_squares(kernels[key], way, dim, self.channels, side)
+        kernels = {key: weight.contiguous(memory_format=LAYOUT) for key, weight in kernels.items()}
         return lambda thought, seen: functional_call(self, kernels, (thought, seen))
 
     def _think_impulses(self, noisy: Tensor, share: Tensor, turns: Iterable[Turn]) -> Iterator[State]:
@@ -223,7 +231,7 @@ class DeepThinking(nn.Module):
 
         With turned kernels those of one turn are all that is looked through.
         """
-        block = FILTERS[self.config.filter] + 1 + 2 * self.config.blocks
+        block = FILTERS[self.config.filter] + 1 + 2 * sum(_spacings(self.config))
         if self.config.recall == "impulses":
             return options.iters * (block + 3 + FILL_RADIUS) + 1 + FILL_RADIUS + FIND_RADIUS
         deepest = min(options.iters, self.config.turn_every or options.iters)
@@ -277,6 +285,11 @@ class DeepThinking(nn.Module):
         groups = 1 + int(torch.randint(4, (), generator=generator))
         first = int(torch.randint(groups, (), generator=generator))
         return self._think_impulses(noisy, impulse_share(noisy), rounds(groups, first, noisy.device))
+
+
+def _spacings(config: Config) -> list[int]:
+    """How far apart the pixels are that each residual block sees."""
+    return [config.dilation**number for number in range(config.blocks)]
 
 
 def _filter(name: str, features: int) -> nn.Module:
