@@ -23,6 +23,7 @@ from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_imp
 from denoise_cli.layers.involution import Involution
 from denoise_cli.layers.local import locally
 from denoise_cli.layers.median import MedianLayer
+from denoise_cli.layers.reach import reach_of
 from denoise_cli.layers.residual import ResidualBlock, conv3x3, head
 from denoise_cli.layers.sweeps import Turn, asked_for, rounds, sweeps, turn_of
 from denoise_cli.layers.turns import turn as turned
@@ -120,7 +121,7 @@ class DeepThinking(nn.Module):
         self.projection = conv3x3(squares, config.width)
         self.filter = _filter(config.filter, config.width + squares)
         self.recall = conv3x3(config.width + squares, config.width)
-        self.blocks = nn.Sequential(*(ResidualBlock(config.width, spacing) for spacing in _spacings(config)))
+        self.blocks = nn.Sequential(*(ResidualBlock(config.width, config.dilation**n) for n in range(config.blocks)))
         self.head = head(config.width, squares, narrow=8 * config.fold)
         if config.fold > 1:  # with PyTorch's own start it learns next to nothing
             for name, layer in self.named_modules():
@@ -183,8 +184,7 @@ class DeepThinking(nn.Module):
             return self
         kernels = {key: turned(weight, way) for key, weight in self.named_parameters()}
         if (side := self.config.fold) > 1:
-            last = f"head.{len(self.head) - 1}.weight"
-            for key, dim in {"projection.weight": 1, "recall.weight": 1, last: 0}.items():
+            for key, dim in (("projection.weight", 1), ("recall.weight", 1), ("head.4.weight", 0)):
                 kernels[key] = turn_squares(kernels[key], way, dim, self.channels, side)
         kernels = {key: weight.contiguous(memory_format=LAYOUT) for key, weight in kernels.items()}
         return lambda thought, seen: functional_call(self, kernels, (thought, seen))
@@ -231,7 +231,7 @@ class DeepThinking(nn.Module):
 
         With turned kernels those of one turn are all that is looked through.
         """
-        block = FILTERS[self.config.filter] + 1 + 2 * sum(_spacings(self.config))
+        block = FILTERS[self.config.filter] + 1 + reach_of(self.blocks)
         if self.config.recall == "impulses":
             return options.iters * (block + 3 + FILL_RADIUS) + 1 + FILL_RADIUS + FIND_RADIUS
         deepest = min(options.iters, self.config.turn_every or options.iters)
@@ -285,11 +285,6 @@ class DeepThinking(nn.Module):
         groups = 1 + int(torch.randint(4, (), generator=generator))
         first = int(torch.randint(groups, (), generator=generator))
         return self._think_impulses(noisy, impulse_share(noisy), rounds(groups, first, noisy.device))
-
-
-def _spacings(config: Config) -> list[int]:
-    """How far apart the pixels are that each residual block sees."""
-    return [config.dilation**number for number in range(config.blocks)]
 
 
 def _filter(name: str, features: int) -> nn.Module:
