@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from denoise_cli.errors import UsageError
 from denoise_cli.layers.local import locally
 from denoise_cli.shapes import from_channels, to_channels
 
@@ -48,6 +49,18 @@ def impulse_share(noisy: Tensor) -> Tensor:
         band = noisy[..., first : first + rows, :]
         counts += torch.stack([extreme.sum(dim=(2, 3), keepdim=True) for extreme in _extremes(band)])
     return (2 * counts.amin(dim=0) / noisy[0, 0].numel()).clamp(max=_SHARE_LIMIT)
+
+
+def known_share(share: float | None, noisy: Tensor, model: str) -> float:
+    """The ``share`` that a user gives a ``model``; where it is None the mean one of the images ``noisy`` (N, C, H, W).
+
+    Raises ``UsageError`` for one that cannot be.
+    """
+    if share is None:
+        return impulse_share(noisy).mean().item()
+    if not 0 <= share < 1:
+        raise UsageError(f"{model}: share cannot be {share}.", "It is a share from 0 to below 1.")
+    return share
 
 
 def find_impulses(noisy: Tensor, share: Tensor | float) -> Tensor:
@@ -98,7 +111,7 @@ def _fill(image: Tensor, known: Tensor) -> Tensor:
     return torch.where(known, image, filled)
 
 
-def marked(filled: Tensor, unknown: Tensor) -> Tensor:
+def mark(filled: Tensor, unknown: Tensor) -> Tensor:
     """What a net is shown of a ``filled`` image (N, C, H, W) with ``unknown`` pixels (N, 1, H, W), of its shape.
 
     A known pixel as ``(value + 1) / 2``, an unknown one as the same of what it was filled with, negated: by the sign a

@@ -19,7 +19,7 @@ from denoise_cli import losses
 from denoise_cli.errors import UsageError, did_you_mean
 from denoise_cli.fields import Bounds
 from denoise_cli.layers.identity import start_near_identity
-from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share, marked
+from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share, known_share, mark
 from denoise_cli.layers.involution import Involution
 from denoise_cli.layers.local import locally
 from denoise_cli.layers.median import MedianLayer
@@ -200,18 +200,18 @@ class DeepThinking(nn.Module):
         for turn in turns:
             unknown = locally(asked_for, 0, impulses, numbers, turn)
             base = fill(estimate, ~unknown)
-            thought, answer = self(thought, marked(base, unknown))
+            thought, answer = self(thought, mark(base, unknown))
             answer = base + answer
             estimate = torch.where(unknown, torch.lerp(estimate, answer, turn.weight), estimate)
             yield State(thought, estimate, answer, unknown)
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """Measures the share of impulses on the whole image, where it counts; ``UsageError`` for no iterations."""
+        """Measures the share of impulses on the whole image, where it counts; ``UsageError`` for what cannot be."""
         if options.iters < 1:
             raise UsageError(f"dt cannot iterate {options.iters} times.", "Once at least; 20 times by default.")
-        if self.config.recall != "impulses" or options.share is not None:
+        if self.config.recall != "impulses":
             return options
-        return replace(options, share=impulse_share(noisy).mean().item())
+        return replace(options, share=known_share(options.share, noisy, "dt"))
 
     def refine(self, noisy: Tensor, options: Options) -> Iterator[Tensor]:
         """The estimates in [0, 1] after each iteration, without end: all are (N, C, H, W)."""
@@ -321,7 +321,7 @@ class ImpulseStep(nn.Module):
         unknown = asked_for(impulses, torch.arange(noisy.shape[-2], device=noisy.device)[:, None], turn)
         estimate = torch.where(iteration < 1, fill(noisy, ~impulses), estimate)
         base = fill(estimate, ~unknown)
-        seen = marked(base, unknown)
+        seen = mark(base, unknown)
         thought, answer = self.net(torch.where(iteration < 1, self.net.projection(seen).relu(), thought), seen)
         return thought, torch.where(unknown, torch.lerp(estimate, base + answer, turn.weight), estimate)
 

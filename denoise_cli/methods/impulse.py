@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from torch import Tensor
 
-from denoise_cli.errors import UsageError
 from denoise_cli.layers.impulses import (
     FILL_RADIUS,
     FIND_RADIUS,
@@ -15,6 +14,7 @@ from denoise_cli.layers.impulses import (
     fill,
     find_impulses,
     impulse_share,
+    known_share,
 )
 from denoise_cli.layers.local import locally
 from denoise_cli.method import Method
@@ -45,11 +45,9 @@ class Impulse:
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
         """What is not given is measured on the whole image (1, C, H, W); raises ``UsageError`` for a wrong share."""
-        if options.share is not None and not 0 <= options.share < 1:
-            raise UsageError(f"impulse: share cannot be {options.share}.", "It is a share from 0 to below 1.")
         apart = _come_apart(noisy) if options.apart is None else options.apart
-        share = impulse_share(to_channels(noisy, 1) if apart else noisy).mean().item()
-        return replace(options, apart=apart, share=share if options.share is None else options.share)
+        share = known_share(options.share, to_channels(noisy, 1) if apart else noisy, "impulse")
+        return replace(options, apart=apart, share=share)
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""

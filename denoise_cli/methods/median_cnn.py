@@ -13,7 +13,15 @@ from torch import Generator, Tensor, nn
 from denoise_cli import losses
 from denoise_cli.errors import UsageError
 from denoise_cli.layers.identity import start_near_identity
-from denoise_cli.layers.impulses import FILL_RADIUS, FIND_RADIUS, fill, find_impulses, impulse_share, marked
+from denoise_cli.layers.impulses import (
+    FILL_RADIUS,
+    FIND_RADIUS,
+    fill,
+    find_impulses,
+    impulse_share,
+    known_share,
+    mark,
+)
 from denoise_cli.layers.median import MedianLayer
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import Method, Recipe
@@ -88,14 +96,12 @@ class MedianCNN(nn.Module):
             return self.layers(self.medians(noisy))  # type: ignore[no-any-return]
         impulses = find_impulses(noisy, impulse_share(noisy) if share is None else share)
         base = _switched(self.medians, fill(noisy, ~impulses), impulses)
-        added = _switched(self.layers, marked(base, impulses), impulses)
+        added = _switched(self.layers, mark(base, impulses), impulses)
         return torch.where(impulses, base + added, noisy)
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """Measures the share of impulses on the whole image (1, C, H, W), where it counts."""
-        if not self.switching or options.share is not None:
-            return options
-        return Options(impulse_share(noisy).mean().item())
+        """Measures the share of impulses on the whole image (1, C, H, W); ``UsageError`` for what cannot be one."""
+        return Options(known_share(options.share, noisy, "median-cnn")) if self.switching else options
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""

@@ -107,6 +107,12 @@ def test_a_fold_that_does_not_exist(config: dict[str, Any]) -> None:
         DeepThinking(Config(**({"fold": 2} | config)))
 
 
+@pytest.mark.parametrize("share", [1.0, -0.1])
+def test_a_share_that_cannot_be(share: float) -> None:
+    with pytest.raises(UsageError, match=r"dt: share cannot be .*\nIt is a share from 0 to below 1"):
+        net_of(Config(recall="impulses")).settle(torch.rand((1, 3, 8, 8)), Options(share=share))
+
+
 def test_each_block_sees_so_many_times_as_far_as_the_one_before() -> None:
     net = net_of(Config(blocks=3, dilation=2))
     assert [layer.dilation[0] for layer in net.blocks.modules() if isinstance(layer, nn.Conv2d)] == [1, 1, 2, 2, 4, 4]

@@ -68,6 +68,8 @@ def test_what_is_settled_is_the_share_of_impulses_on_the_whole_image() -> None:
     settled = net.settle(noisy, METHOD.options)
     assert settled.share == pytest.approx(0.2)
     assert net.settle(noisy, Options(0.5)) == Options(0.5)
+    with pytest.raises(UsageError, match=r"median-cnn: share cannot be 5"):
+        net.settle(noisy, Options(5))
     with torch.no_grad():
         assert torch.equal(net.denoise(noisy, settled), net.denoise(noisy, METHOD.options))
         assert not torch.equal(net.denoise(noisy, Options(0.0)), net.denoise(noisy, METHOD.options))
