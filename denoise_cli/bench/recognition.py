@@ -38,4 +38,4 @@ def accuracy(seer: Seer, trial: Trial, data: Path, device: torch.device, dtype: 
     numbers = [seer.net.classes.index(labels[name]) for name, _ in kept]
     judge = Accuracy.make(flat, parse(trial.noise), trial.seed, device, numbers)
     assert isinstance(seer.net, torch.nn.Module)
-    return judge.score(seer.net, None, dtype)
+    return judge.judge(seer.net, None, dtype).score

@@ -27,13 +27,13 @@ from denoise_cli.training.run import Run, at_step, check, check_start, differenc
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
 from denoise_cli.training.teacher import Teacher
-from denoise_cli.training.validation import Validation
+from denoise_cli.training.validation import Validation, Verdict
 from denoise_cli.training.waiting import Waiting
 
 WINDOW = 50  # steps over which the loss is averaged for the log and for the watch over it
 SAVE_SECONDS = 60.0  # a kill loses at most this much work
 _EXPLODED = 4.0  # a window's mean loss so many times the lowest one counts as diverged
-_PATIENCE = 500  # steps before which, and before a quarter of the run, a net may be worse than its input
+_PATIENCE = 500  # steps before which, and before a quarter of the run, a net need not help any image
 _ATTEMPTS = 6
 _VALIDATIONS = 20  # in the whole run
 _ALONE = Team()
@@ -107,7 +107,7 @@ def train(
         except Diverged as reason:
             state, message = _roll_back(state, run, make, keeper, reason)
         if halt and state.progress.best == float("-inf"):
-            score = _measure(state, run, validation, team)
+            score = _measure(state, run, validation, team).score
             keeper.keep_best(state, score)
         if ends and not message:
             state.open_window()
@@ -200,22 +200,25 @@ def _watch(state: State, loss: float, *, ends: bool, changes: bool) -> None:
         state.advance(lowest_loss=float("inf") if changes else min(lowest, loss))
 
 
-def _measure(state: State, run: Run, validation: Validation, team: Team) -> float:
-    """The validation score of the averaged weights; one process measures, the others wait."""
-    return team.told(validation.score(state.average, run.options, run.dtype) if team.leads else 0.0)
+def _measure(state: State, run: Run, validation: Validation, team: Team) -> Verdict:
+    """What validation says of the averaged weights; one process measures, the others wait."""
+    return team.told(validation.judge(state.average, run.options, run.dtype) if team.leads else Verdict(0.0, 0.0))
 
 
 def _validate(state: State, run: Run, validation: Validation, floor: float, keeper: Keeper) -> float:
-    """The validation score, which must not fall, nor stay at ``floor``; the best weights so far are written."""
-    score = _measure(state, run, validation, keeper.team)
+    """The validation score, which must not fall; some image has to gain. The best weights so far are written.
+
+    It may be below ``floor``: where noise is weak, a net that helps many images harms those that are all but clean.
+    """
+    score, gain = _measure(state, run, validation, keeper.team)
     if isnan(score):
         raise Diverged("the estimates are not finite")
     highest = state.progress.attempt_best
     if score < highest - validation.fall:
         raise Diverged(f"validation fell to {score:.2f} {validation.unit}, from {highest:.2f} {validation.unit}")
-    if not score > floor and state.progress.step >= max(_PATIENCE, run.recipe.steps // 4):
+    if not gain > validation.chance and state.progress.step >= max(_PATIENCE, run.recipe.steps // 4):
         scores = f"{score:.2f} {validation.unit}, {validation.beaten} at {floor:.2f} {validation.unit}"
-        raise Diverged(f"validation is at {scores}", afresh=True)
+        raise Diverged(f"no image gains: validation is at {scores}", afresh=True)
     if score > state.progress.best:
         state.advance(best=score)
         keeper.keep_best(state, score)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import log10
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,13 @@ _BATCH = 64  # images at once
 _EXACT = 20 * log10(255 * 12**0.5)  # dB, of an image that is rounded to 8 bit and else right; the most that counts
 
 
+class Verdict(NamedTuple):
+    """What validation says of a net."""
+
+    score: float  # mean over the images
+    gain: float  # by how much it is better than no net, on the image where that is most
+
+
 @dataclass(frozen=True)
 class Validation:
     """Batches of clean images with noisy ones, as 8-bit files would hold them: judges denoisers by their PSNR."""
@@ -27,6 +34,7 @@ class Validation:
     measure: ClassVar[str] = "PSNR"
     unit: ClassVar[str] = "dB"
     fall: ClassVar[float] = 6.0  # so far below the best score counts as diverged
+    chance: ClassVar[float] = 0.05  # a gain that says nothing
     beaten: ClassVar[str] = "the noisy images"  # what has the score ``floor``
 
     pairs: Sequence[Pair]
@@ -62,10 +70,13 @@ class Validation:
 
     def floor(self) -> float:
         """Mean PSNR of the noisy images, dB: what a net has to beat."""
-        return _mean([psnr(pair.noisy, pair.clean).clamp(max=_EXACT) for pair in self.pairs])
+        return self._inputs().mean().item()
 
-    def score(self, net: nn.Module, options: Any, dtype: torch.dtype) -> float:
-        """Mean PSNR of the estimates of ``net`` (a denoiser, in eval mode), dB.
+    def _inputs(self) -> Tensor:
+        return torch.cat([psnr(pair.noisy, pair.clean).clamp(max=_EXACT) for pair in self.pairs])
+
+    def judge(self, net: nn.Module, options: Any, dtype: torch.dtype) -> Verdict:
+        """PSNR of the estimates of ``net`` (a denoiser, in eval mode), dB, and the most that an image gains.
 
         What ``options`` leave to be measured is measured on each image for itself.
         """
@@ -77,12 +88,13 @@ class Validation:
             height, width = pair.clean.shape[-2:]
             return psnr(estimate[..., :height, :width].float(), pair.clean).clamp(max=_EXACT)
 
-        return self._mean_of(judged)
+        scores = self._each(judged)
+        return Verdict(scores.mean().item(), (scores - self._inputs()).max().item())
 
     @torch.no_grad()
-    def _mean_of(self, judged: Callable[[Pair], Tensor]) -> float:
-        """The mean of what each image is ``judged`` by, (N,) of a pair; of fewer at once where the memory runs out."""
-        return _mean([self._whole(judged, pair) for pair in self.pairs])
+    def _each(self, judged: Callable[[Pair], Tensor]) -> Tensor:
+        """What each image is ``judged`` by, (N,) of a pair; of fewer at once where the memory runs out."""
+        return torch.cat([self._whole(judged, pair) for pair in self.pairs])
 
     def _whole(self, judged: Callable[[Pair], Tensor], pair: Pair) -> Tensor:
         height, width = pair.noisy.shape[-2:]
@@ -101,6 +113,7 @@ class Accuracy(Validation):
     measure: ClassVar[str] = "accuracy"
     unit: ClassVar[str] = "%"
     fall: ClassVar[float] = 50.0
+    chance: ClassVar[float] = 0.0
     beaten: ClassVar[str] = "one class for all"
 
     def floor(self) -> float:
@@ -108,8 +121,8 @@ class Accuracy(Validation):
         counts = torch.bincount(torch.cat([_label(pair) for pair in self.pairs]))
         return 100 * (counts.max() / counts.sum()).item()
 
-    def score(self, net: nn.Module, options: Any, dtype: torch.dtype) -> float:
-        """The accuracy of ``net`` (a classifier, in eval mode), percent."""
+    def judge(self, net: nn.Module, options: Any, dtype: torch.dtype) -> Verdict:
+        """The accuracy of ``net`` (a classifier, in eval mode), percent, and what it gains over one class for all."""
         assert isinstance(net, Classifier)
 
         def judged(pair: Pair) -> Tensor:
@@ -117,7 +130,8 @@ class Accuracy(Validation):
                 scores = net.scores(pair.noisy)
             return (scores.argmax(dim=1) == _label(pair)).float().mul(100)
 
-        return self._mean_of(judged)
+        score = self._each(judged).mean().item()
+        return Verdict(score, score - self.floor())
 
 
 def _label(pair: Pair) -> Tensor:
@@ -129,7 +143,3 @@ def _centre(image: Tensor) -> Tensor:
     height, width = (min(_LARGEST, side) for side in image.shape[-2:])
     top, left = (image.shape[-2] - height) // 2, (image.shape[-1] - width) // 2
     return image[:, top : top + height, left : left + width]
-
-
-def _mean(scores: list[Tensor]) -> float:
-    return torch.cat(scores).mean().item()

@@ -110,9 +110,18 @@ def test_a_net_that_learned_nothing_starts_from_new_weights(bench, monkeypatch: 
     bench.estimates = _at_validations({5}, lambda noisy, estimate: noisy)
     reports = list(bench.train())
     (message,) = _messages(reports)
-    assert "validation is at" in message
+    assert "diverged at step 10: no image gains: validation is at" in message
     assert "back to step 0, rate x 0.5" in message
     assert reports[-1].step == 40
+
+
+def test_a_net_that_helps_one_image_goes_on_learning(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where noise is weak, the mean over the noisy images is that of those which are all but clean."""
+    monkeypatch.setattr(loop, "_PATIENCE", 10)
+    bench.estimates = lambda noisy, estimate: torch.cat((estimate[:1], 0 * estimate[1:]))
+    reports = list(bench.train())
+    assert _messages(reports) == []
+    assert reports[-1].best < bench.sets()[1].floor()
 
 
 def test_new_weights_are_not_measured_by_what_the_old_ones_reached(bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,8 +44,16 @@ def test_the_score_is_the_mean_over_all_images_of_all_sizes() -> None:
     validation = Validation.make(pairs, None, 0, CPU)
     ten, twenty = 20 * math.log10(255 / 10), 20 * math.log10(255 / 20)
     assert validation.floor() == pytest.approx((2 * ten + twenty) / 3, abs=1e-3)
-    halves = validation.score(Halving(100 / 255), None, torch.float32)
-    assert halves == pytest.approx((2 * ten + twenty) / 3 + 20 * math.log10(2), abs=1e-3)
+    verdict = validation.judge(Halving(100 / 255), None, torch.float32)
+    assert verdict.score == pytest.approx((2 * ten + twenty) / 3 + 20 * math.log10(2), abs=1e-3)
+    assert verdict.gain == pytest.approx(20 * math.log10(2), abs=1e-3)
+
+
+def test_the_gain_is_that_of_the_image_that_gains_most() -> None:
+    validation = Validation.make([torch.cat((_flat(100), _flat(noisy))) for noisy in (104, 120)], None, 0, CPU)
+    score, gain = validation.judge(Halving(92 / 255), None, torch.float32)  # 98 and 106
+    assert gain == pytest.approx(20 * math.log10(20 / 6), abs=1e-3)
+    assert score == pytest.approx(5 * math.log10(255**4 / (2 * 6) ** 2), abs=1e-3)
 
 
 def test_an_image_whose_noise_is_lost_in_rounding_counts_as_rounded() -> None:
@@ -53,7 +61,7 @@ def test_an_image_whose_noise_is_lost_in_rounding_counts_as_rounded() -> None:
     pairs = [torch.cat((_flat(100), _flat(noisy))) for noisy in (100, 110)]
     validation = Validation.make(pairs, None, 0, CPU)
     assert validation.floor() == pytest.approx((58.92 + 20 * math.log10(255 / 10)) / 2, abs=0.01)
-    assert validation.score(Halving(100 / 255), None, torch.float32) == pytest.approx(
+    assert validation.judge(Halving(100 / 255), None, torch.float32).score == pytest.approx(
         (58.92 + 20 * math.log10(255 / 5)) / 2, abs=0.01
     )
 
@@ -78,7 +86,7 @@ def test_large_images_are_judged_by_their_centre() -> None:
 def test_many_images_are_judged_in_several_batches() -> None:
     net = Halving(0.5)
     validation = Validation.make([_flat(100) for _ in range(70)], noise.parse("sp:0.1"), 0, CPU)
-    validation.score(net, None, torch.float32)
+    validation.judge(net, None, torch.float32)
     assert net.sizes == [(64, 1, 16, 16), (6, 1, 16, 16)]
 
 
@@ -92,7 +100,7 @@ def test_where_memory_runs_out_fewer_are_judged_at_once() -> None:
 
     net = Large(0.5)
     validation = Validation.make([_flat(level) for level in range(50)], noise.parse("sp:0.1"), 0, CPU)
-    assert validation.score(net, None, torch.float32) == validation.score(Halving(0.5), None, torch.float32)
+    assert validation.judge(net, None, torch.float32).score == validation.judge(Halving(0.5), None, torch.float32).score
     assert [size[0] for size in net.sizes] == [50, 25, 13, 13, 13, 11]
 
 
@@ -102,7 +110,7 @@ def test_images_are_padded_to_the_stride_of_the_net() -> None:
     image = torch.arange(7 * 18, dtype=torch.uint8).view(1, 7, 18)
     validation = Validation.make([image], noise.parse("gaussian:0"), 0, CPU)
     expected = ((image.double() / 255 - 0.5) / 2).square().mean()
-    assert validation.score(net, None, torch.float32) == pytest.approx(-10 * math.log10(expected), abs=1e-3)
+    assert validation.judge(net, None, torch.float32).score == pytest.approx(-10 * math.log10(expected), abs=1e-3)
     assert net.sizes == [(1, 1, 8, 24)]
 
 
@@ -128,6 +136,6 @@ def test_accuracy_is_the_share_of_the_images_that_are_named_right() -> None:
     images = [_flat(level, 16 if number % 2 else 8) for number, level in enumerate(levels)]
     accuracy = Accuracy.make(images, noise.parse("gaussian:0"), 0, CPU, labels)
     assert accuracy.floor() == pytest.approx(50)
-    assert accuracy.score(Naming(), None, torch.float32) == pytest.approx(400 / 6)
+    assert accuracy.judge(Naming(), None, torch.float32) == pytest.approx((400 / 6, 400 / 6 - 50))
     assert [pair.label is not None and len(pair.label) for pair in accuracy.pairs] == [3, 3]
     assert (accuracy.measure, accuracy.unit) == ("accuracy", "%")
