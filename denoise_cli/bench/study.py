@@ -124,7 +124,7 @@ def _scored(
         weights = shelf.path_of(shelf.find(row.weights))
     name = checkpoint.load(weights).model if weights else row.model
     card = methods.find(name)
-    kept = _Kept(runs / _SCORES, f"{sha256(weights.read_bytes()).hexdigest() if weights else name} {row.options}")
+    kept = _Kept(runs / _SCORES, f"{_mark(card, weights)} {row.options}")
     if card.classifies:
         score = _classifier(weights, device, dtype)
     elif card.per_class and weights is None:
@@ -143,6 +143,19 @@ def _scored(
             figures += scores
             figures += [None] * (max(1, len(table.counts)) - len(scores))
     return Scored(row, tuple(figures), command)
+
+
+def _mark(card: Method, weights: Path | None) -> str:
+    """What tells the denoiser apart from what it was with other weights."""
+    if weights is not None:
+        return sha256(weights.read_bytes()).hexdigest()
+    taken = [entry for entry in shelf.entries() if card.per_class and _is_picked(entry.model, card)]
+    return " ".join([card.name, *(entry.sha256 for entry in taken)])
+
+
+def _is_picked(model: str, card: Method) -> bool:
+    """Whether weights of ``model`` have a say in which net of ``card`` an image takes."""
+    return model == card.name or methods.find(model).classifies
 
 
 def _denoiser(row: Row, card: Method, weights: Path | None, device: torch.device, dtype: torch.dtype) -> _Score:

@@ -140,6 +140,10 @@ def test_the_net_that_a_classifier_picks(stock: Any, data: Path) -> None:
     (found,) = _rows(Study("", "", CBSD68, (Table("", rows, (trial,)),)), data)
     animals, food, picked = (scored.figures[0] for scored in found)
     assert animals != food and min(animals, food) <= picked <= max(animals, food)
+    stock("class-aware.food", channels=1, depth=3, features=4, seed=2)
+    stock("class-aware.animals", channels=1, depth=3, features=4, seed=3)
+    (found,) = _rows(Study("", "", CBSD68, (Table("", rows[2:], (trial,)),)), data)
+    assert found[0].figures[0] != picked
 
 
 def test_what_was_trained_and_scored_is_kept(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
