@@ -264,7 +264,7 @@ def test_a_gpu_without_memory_is_no_bug(monkeypatch: pytest.MonkeyPatch, capsys:
     def full(*args: object) -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    monkeypatch.setattr(loop.Validation, "score", full)
+    monkeypatch.setattr(loop.Validation, "judge", full)
     assert _train("--steps", "1", "-o", "run") == 6
     err = capsys.readouterr().err
     assert "Error: the GPU is out of memory." in err

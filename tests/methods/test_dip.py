@@ -213,13 +213,15 @@ def test_side_by_side_each_is_fitted_as_if_alone(config: Config, changes: dict[s
     apart = noisy_of(clean.transpose(0, 1), "sp:0.3").transpose(0, 1)
     images = [noisy_of(clean, "gaussian:25"), apart, noisy_of(clean, "sp:0.3"), noisy_of(clean.flip(3), "gaussian:50")]
     options = Options(iters=6, **changes)
+    close = 2 * options.rate if options.optimiser == "adam" else 1e-4
     with torch.enable_grad():
         *_, together = Dip(config).fit(torch.cat(images), options)
         alone = [list(Dip(config).fit(image.contiguous(), options))[-1] for image in images]
     assert together.held_out is not None
     for index, one in enumerate(alone):
         assert one.held_out is not None
-        torch.testing.assert_close(together.estimate[index], one.estimate[0], atol=1e-4, rtol=0)
+        # Adam makes steps of one size of gradients that are all but zero, and so of what rounding left of them
+        torch.testing.assert_close(together.estimate[index], one.estimate[0], atol=close, rtol=0)
         torch.testing.assert_close(together.loss[index], one.loss[0], atol=1e-5, rtol=1e-3)
         torch.testing.assert_close(together.held_out[index], one.held_out[0], atol=1e-5, rtol=1e-3)
     assert not torch.allclose(together.estimate[0], together.estimate[3], atol=1e-3)
