@@ -102,6 +102,7 @@ def train(
     from denoise_cli.data.training_set import class_names
     from denoise_cli.errors import UsageError, WeightsError
     from denoise_cli.inference.perception import features_of, file_of
+    from denoise_cli.layers.deepening import deepened
     from denoise_cli.method import Denoiser
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
@@ -140,7 +141,8 @@ def train(
         if isinstance(fresh, Denoiser):
             check_patch(recipe.patch, fresh.stride)
         if init_from and start is not None:
-            taken = checkpoint.adopt(fresh, start)
+            grown = deepened(start, fresh)
+            taken = checkpoint.adopt(fresh, grown)
             wanted = sum(tensor.is_floating_point() for tensor in fresh.state_dict().values())
             if not taken:
                 raise WeightsError(
@@ -149,7 +151,11 @@ def train(
                 )
             if recipe.frozen_norm:
                 check_norms(fresh, taken, init_from)
-            screen.say(f"{len(taken)} of {wanted} tensors start as in {init_from}")
+            theirs, ours = (sum(tensor.ndim == 4 for tensor in those.values()) for those in (start, grown))
+            deeper = (
+                f"; it has {ours - theirs} convolutions fewer, which start as the identity" if ours > theirs else ""
+            )
+            screen.say(f"{len(taken)} of {wanted} tensors start as in {init_from}{deeper}")
         taught_by = load_teacher(card, recipe, config.channels, where, dtype) if recipe.teacher else None
         features = features_of(recipe.perceptual, where) if recipe.perceptual else None
         folder = output or Path("runs") / f"{model}-{folder_of(recipe.noise)}"

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from denoise_cli.checkpoint import load
 from denoise_cli.cli.app import main
 from denoise_cli.training.folder import BEST, LAST
 from denoise_cli.training.state import progress_of
@@ -94,6 +95,16 @@ def test_weights_of_another_width_are_no_start(capsys: pytest.CaptureFixture[str
     assert "No tensor of narrow fits dncnn" in capsys.readouterr().err
     assert main([*words, "--set", "features=4", "-o", "again", "--init-from", "narrow"]) == 0
     assert "7 of 7 tensors start as in narrow" in capsys.readouterr().err
+
+
+def test_a_deeper_net_starts_from_a_shallower_one(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["train", "dncnn", "-d", "photos", "--noise", "gaussian:25", *TINY, "--set", "features=4"]
+    assert main([*words, "-o", "shallow"]) == 0
+    deeper = ["--set", "depth=5", "--set", "frozen_norm=true", "--steps", "2", "-o", "deep", "--init-from", "shallow"]
+    assert main([*words, *deeper]) == 0
+    said = "17 of 17 tensors start as in shallow; it has 2 convolutions fewer, which start as the identity"
+    assert said in capsys.readouterr().err
+    assert load(Path("deep/best.safetensors")).config["depth"] == 5
 
 
 def test_statistics_that_are_to_be_kept_must_be_there(capsys: pytest.CaptureFixture[str]) -> None:
