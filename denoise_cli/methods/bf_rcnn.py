@@ -43,17 +43,9 @@ class Options:
 class Unrolled(Recipe):
     """How it is trained: through a number of iterations that each batch draws anew."""
 
-    bounds: ClassVar[dict[str, Bounds]] = Recipe.bounds | {"min_iters": Bounds(1), "max_iters": Bounds(1)}
+    bounds: ClassVar[dict[str, Bounds]] = Recipe.bounds | {"max_iters": Bounds(1)}
 
-    min_iters: int = 1  # least of them; as many as max_iters: for the last estimate alone
-    max_iters: int = 4  # most of them
-
-    def __post_init__(self) -> None:
-        if 1 <= self.max_iters < self.min_iters:
-            raise UsageError(
-                f"Between min_iters={self.min_iters} and max_iters={self.max_iters} there is no number of iterations.",
-                "The first is at most the second.",
-            )
+    max_iters: int = 4  # most of them; at least one
 
 
 class BiasFreeRCNN(nn.Module):
@@ -109,8 +101,8 @@ class BiasFreeRCNN(nn.Module):
         return Graph(self, {"noisy": noisy, "estimate": noisy.clone()}, ("next_estimate",), usage)
 
     def loss(self, pair: Pair, recipe: Unrolled, generator: Generator) -> Tensor:
-        """The recipe's loss after ``min_iters`` to ``max_iters`` iterations, equally likely."""
-        iters = recipe.min_iters + int(torch.randint(recipe.max_iters - recipe.min_iters + 1, (), generator=generator))
+        """The recipe's loss after 1 to ``max_iters`` iterations, equally likely."""
+        iters = 1 + int(torch.randint(recipe.max_iters, (), generator=generator))
         *_, estimate = islice(self.unroll(pair.noisy), iters)
         return losses.find(recipe.loss)(estimate, pair.clean)
 

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from denoise_cli.errors import UsageError
-from denoise_cli.methods.bf_rcnn import METHOD, BiasFreeRCNN, Config, Options, Unrolled
-from denoise_cli.noise import Pair
+from denoise_cli.methods.bf_rcnn import METHOD, BiasFreeRCNN, Config, Options
 
 
 @pytest.mark.parametrize(("bias", "weights"), [(False, 186_048), (True, 186_432)])
@@ -62,21 +61,6 @@ def test_the_reach_is_exact(iters: int, measured_reach: Callable[..., int]) -> N
     net, options = BiasFreeRCNN(Config(features=4)), Options(iters=iters)
     run = lambda noisy: next(islice(net.unroll(noisy), iters - 1, None))  # noqa: E731
     assert measured_reach(net, options, run) == net.reach(options) == 7 * iters
-
-
-@pytest.mark.parametrize(("least", "most"), [(1, 4), (3, 4), (2, 2)])
-def test_training_draws_the_iterations_between_two_bounds(least: int, most: int) -> None:
-    net = BiasFreeRCNN(Config(features=2, depth=2))
-    drawn = []
-    net.stage.register_forward_hook(lambda *_: drawn.append(1))
-    pair = Pair(torch.rand(1, 1, 8, 8), torch.rand(1, 1, 8, 8), torch.zeros(1, 1, 1, 1))
-    recipe = Unrolled("gaussian:25", patch=8, batch=1, steps=1, min_iters=least, max_iters=most, loss="mse")
-    generator, counts = torch.Generator().manual_seed(0), set()
-    for _ in range(40):
-        drawn.clear()
-        net.loss(pair, recipe, generator)
-        counts.add(len(drawn))
-    assert counts == set(range(least, most + 1))
 
 
 def test_a_few_steps_beat_the_noisy_images(gain: Callable[..., float]) -> None:

@@ -110,8 +110,6 @@ def test_values_that_cannot_be_trained_with(field: str, value: float, expected: 
         ("dt", {"free_iters": -1}, "free_iters cannot be -1."),
         ("dt", {"alpha": 1.5}, "alpha cannot be 1.5."),
         ("bf-rcnn", {"max_iters": 0}, "max_iters cannot be 0."),
-        ("bf-rcnn", {"min_iters": 0}, "min_iters cannot be 0."),
-        ("bf-rcnn", {"min_iters": 5}, "Between min_iters=5 and max_iters=4 there is no number of iterations."),
         ("classifier", {"smoothing": 2.0}, "smoothing cannot be 2.0."),
         ("classifier", {"dropout": 1.0}, "dropout cannot be 1.0.\nIt is at least 0 and below 1."),
         ("classifier", {"zoom": -3.0}, "zoom cannot be -3.0.\nIt is above 0 and at most 1."),
