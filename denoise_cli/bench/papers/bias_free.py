@@ -48,9 +48,9 @@ Convolutional Neural Networks", remove every additive constant from a net and tr
         ),
     ),
     remarks="""As the paper says: at 50, five times beyond what they learned, the nets without constants are 8 to 10 dB
-above their twins with them. `bf-dense` comes within 1.0 dB of the weights that learned up to 55, and for longer,
+above their twins with them. `bf-dense` comes within 1.0 dB of the weights that learned up to 55 (and for longer),
 `bf-cnn` within 1.3, `bf-rcnn` within 1.9, `bf-unet` within 2.3; to the paper's figures they lack 0.3 to 1.4 dB at 50,
-after three to twenty minutes of training on one core. What lies beyond the range is learned late: after 500 steps, at rates that were too high for those
-without a batch norm, they had 31 to 33 dB at 10, and 16 to 24 at 50. The rate of `bf-rcnn` is still too high:
-it was rolled back twice by step 600, to a quarter of it, and its twin once, to half.""",
+after three to twenty minutes of training on one core. What lies beyond the range is learned late: after 500 steps, at
+rates that were too high for those without a batch norm, they had 31 to 33 dB at 10, and 16 to 24 at 50. The rate of
+`bf-rcnn` is still too high: it was rolled back twice by step 600, to a quarter of it, and its twin once, to half.""",
 )
