@@ -23,14 +23,17 @@ def deepened(tensors: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]
     nets whose ``layers`` are convolutions, all but the last with a ReLU after them: what a ReLU lets through is not
     negative, so that an identity and another ReLU let it through again. The layers that are new stand before the last.
 
-    Tensors of other nets, or of one that is as deep or deeper, are returned as they are.
+    Tensors of other nets, of one that is as deep or deeper, or of another width, are returned as they are.
     """
     layers = getattr(net, "layers", None)
     if not isinstance(layers, nn.Sequential):
         return dict(tensors)
     theirs = sorted(int(match[1]) for match in map(_KERNEL.fullmatch, tensors) if match and tensors[match[0]].ndim == 4)
-    ours = [index for index, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
+    convs = {index: layer for index, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)}
+    ours = list(convs)
     if not 1 < len(theirs) < len(ours) or theirs != ours[: len(theirs)]:
+        return dict(tensors)
+    if len(tensors[f"layers.{ours[0]}.weight"]) != convs[ours[0]].out_channels:
         return dict(tensors)
     end, last = theirs[-1], len(layers) - 1
     if not _hands_on(list(layers)[end:last]) or not isinstance(layers[last], nn.Conv2d):

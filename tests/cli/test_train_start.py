@@ -93,6 +93,8 @@ def test_weights_of_another_width_are_no_start(capsys: pytest.CaptureFixture[str
     assert main([*words, "--set", "features=4", "-o", "narrow"]) == 0
     assert main([*words, "--set", "features=5", "-o", "wide", "--init-from", "narrow"]) == 5
     assert "No tensor of narrow fits dncnn" in capsys.readouterr().err
+    assert main([*words, "--set", "features=5", "--set", "depth=5", "-o", "wide", "--init-from", "narrow"]) == 5
+    assert "No tensor of narrow fits dncnn" in capsys.readouterr().err
     assert main([*words, "--set", "features=4", "-o", "again", "--init-from", "narrow"]) == 0
     assert "7 of 7 tensors start as in narrow" in capsys.readouterr().err
 

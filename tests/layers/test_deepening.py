@@ -10,7 +10,7 @@ from denoise_cli.layers.deepening import deepened
 
 def _net(model: str, **config: object) -> nn.Module:
     card = methods.find(model)
-    net = card.make(type(card.config)(channels=1, features=8, **config))
+    net = card.make(type(card.config)(**{"channels": 1, "features": 8} | config))
     assert isinstance(net, nn.Module)
     for layer in net.modules():
         if isinstance(layer, BiasFreeBatchNorm):
@@ -57,6 +57,7 @@ def test_what_is_new_learns() -> None:
         (("dncnn", {"depth": 5}), ("dncnn", {"depth": 5})),
         (("dncnn", {"depth": 7}), ("dncnn", {"depth": 5})),
         (("dncnn", {"depth": 5, "batch_norm": False}), ("dncnn", {"depth": 8})),
+        (("dncnn", {"depth": 5, "features": 6}), ("dncnn", {"depth": 8})),
         (("dncnn", {"depth": 5}), ("class-aware", {"depth": 8})),
     ],
 )
