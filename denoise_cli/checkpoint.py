@@ -16,6 +16,7 @@ from torch import Tensor
 
 from denoise_cli.errors import WeightsError
 from denoise_cli.files import write_atomically
+from denoise_cli.layers.deepening import deepened
 
 _KEY = "denoise"
 
@@ -87,10 +88,14 @@ def load(path: Path) -> Checkpoint:
 def adopt(net: torch.nn.Module, tensors: Mapping[str, Tensor]) -> set[str]:
     """Put those of ``tensors`` into ``net`` whose names and shapes it has too, and return their names.
 
-    Those of counters are not among them: they fit any net.
+    Those of a net of fewer layers are ``deepened`` first. Those of counters are not returned: they fit any net.
     """
     own = net.state_dict()
-    common = {name: tensor for name, tensor in tensors.items() if name in own and own[name].shape == tensor.shape}
+    common = {
+        name: tensor
+        for name, tensor in deepened(tensors, net).items()
+        if name in own and own[name].shape == tensor.shape
+    }
     net.load_state_dict({name: tensor.to(own[name].dtype) for name, tensor in common.items()}, strict=False)
     return {name for name in common if own[name].is_floating_point()}
 

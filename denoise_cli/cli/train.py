@@ -102,7 +102,6 @@ def train(
     from denoise_cli.data.training_set import class_names
     from denoise_cli.errors import UsageError, WeightsError
     from denoise_cli.inference.perception import features_of, file_of
-    from denoise_cli.layers.deepening import deepened
     from denoise_cli.method import Denoiser
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
@@ -141,9 +140,9 @@ def train(
         if isinstance(fresh, Denoiser):
             check_patch(recipe.patch, fresh.stride)
         if init_from and start is not None:
-            grown = deepened(start, fresh)
-            taken = checkpoint.adopt(fresh, grown)
-            wanted = sum(tensor.is_floating_point() for tensor in fresh.state_dict().values())
+            taken = checkpoint.adopt(fresh, start)
+            own = fresh.state_dict()
+            wanted = sum(tensor.is_floating_point() for tensor in own.values())
             if not taken:
                 raise WeightsError(
                     f"No tensor of {init_from} fits {model}: all have other names or shapes.",
@@ -151,10 +150,8 @@ def train(
                 )
             if recipe.frozen_norm:
                 check_norms(fresh, taken, init_from)
-            theirs, ours = (sum(tensor.ndim == 4 for tensor in those.values()) for those in (start, grown))
-            deeper = (
-                f"; it has {ours - theirs} convolutions fewer, which start as the identity" if ours > theirs else ""
-            )
+            more = sum(own[name].ndim == 4 for name in taken) - sum(tensor.ndim == 4 for tensor in start.values())
+            deeper = f"; it has {more} convolutions fewer, which start as the identity" if more > 0 else ""
             screen.say(f"{len(taken)} of {wanted} tensors start as in {init_from}{deeper}")
         taught_by = load_teacher(card, recipe, config.channels, where, dtype) if recipe.teacher else None
         features = features_of(recipe.perceptual, where) if recipe.perceptual else None

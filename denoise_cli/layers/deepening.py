@@ -31,12 +31,11 @@ def deepened(tensors: Mapping[str, Tensor], net: nn.Module) -> dict[str, Tensor]
     theirs = sorted(int(match[1]) for match in map(_KERNEL.fullmatch, tensors) if match and tensors[match[0]].ndim == 4)
     convs = {index: layer for index, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)}
     ours = list(convs)
-    if not 1 < len(theirs) < len(ours) or theirs != ours[: len(theirs)]:
+    fits = 1 < len(theirs) < len(ours) and theirs == ours[: len(theirs)] and ours[-1] == len(layers) - 1
+    if not fits or len(tensors[f"layers.{ours[0]}.weight"]) != convs[ours[0]].out_channels:
         return dict(tensors)
-    if len(tensors[f"layers.{ours[0]}.weight"]) != convs[ours[0]].out_channels:
-        return dict(tensors)
-    end, last = theirs[-1], len(layers) - 1
-    if not _hands_on(list(layers)[end:last]) or not isinstance(layers[last], nn.Conv2d):
+    end, last = theirs[-1], ours[-1]
+    if not _hands_on(list(layers)[end:last]):
         return dict(tensors)
     moved = {name.replace(f"layers.{end}.", f"layers.{last}."): tensor for name, tensor in tensors.items()}
     for index in range(end, last):

@@ -15,7 +15,6 @@ from denoise_cli import noise, seeds
 from denoise_cli.checkpoint import adopt
 from denoise_cli.data.patches import Patches
 from denoise_cli.errors import DenoiseError, UsageError
-from denoise_cli.layers.deepening import deepened
 from denoise_cli.method import PAIRS, Method
 from denoise_cli.training.batches import Batches
 from denoise_cli.training.distributed import Team
@@ -142,13 +141,13 @@ def maker(
 ) -> Callable[[], nn.Module]:
     """A function that builds the net of ``config`` on ``device``, with its forward pass compiled where asked.
 
-    It starts with the tensors of ``start`` that fit by name and shape, deepened where they are of fewer layers.
+    It starts with the tensors of ``start`` that fit by name and shape.
     """
 
     def make() -> nn.Module:
         net = card.make(config)
         assert isinstance(net, nn.Module)
-        adopt(net, deepened(start or {}, net))
+        adopt(net, start or {})
         if compiled:
             net.compile()
         return net.to(device)
