@@ -6,6 +6,7 @@ from operator import index
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
+from warnings import warn
 
 from numpy.typing import NDArray
 from PIL.Image import Image as PillowImage
@@ -91,8 +92,9 @@ def denoise(
     averages over all turns and mirrorings. ``weights`` is a file of your own, ``options`` any other knobs of the model,
     such as ``{"window": 5}``. ``device``, ``precision`` and ``tile`` are as on the command line.
 
-    A net is loaded once and kept for the next calls. Raises the errors of ``denoise_cli.errors``: ``UsageError`` for a
-    value that cannot be, ``InputError`` for an image that cannot, ``WeightsError``, ``DeviceError``.
+    A net is loaded once and kept for the next calls. Warns where none of the weights of ``model`` learned such noise.
+    Raises the errors of ``denoise_cli.errors``: ``UsageError`` for a value that cannot be, ``InputError`` for an image
+    that cannot, ``WeightsError``, ``DeviceError``.
     """
     share = _number(strength, "strength", "between 0 (the noisy image) and 1 (the estimate)")
     if not 0 <= share <= 1:
@@ -114,6 +116,8 @@ def denoise(
     made = _bench if levels is None else _bench.__wrapped__  # a map is not worth being kept
     bench = made(model, file, _version(file), counts, device, precision, side, asked, tuple(sorted(knobs.items())))
     choice = bench.choose(noisy).told()
+    if choice.warning:
+        warn(choice.warning, stacklevel=2)
     (estimate,) = answer(choice.engine, noisy, choice.grain).images
     clean = blend(noisy if asked.box is None else noisy.cut(asked.box), estimate, share)
     if isinstance(image, PillowImage):

@@ -41,13 +41,11 @@ def stock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stock:
     monkeypatch.setenv(shelf.FOLDER_VARIABLE, str(folder))
     entries: list[shelf.Entry] = []
 
-    def add(name: str, suits: str = "", channels: int = 3, **config: Any) -> shelf.Entry:
+    def add(name: str, suits: str = "", channels: int = 3, noise: str = "gaussian:25", **config: Any) -> shelf.Entry:
         path = folder / f"{name}.safetensors"
         store(path, name.partition(".")[0], channels=channels, **config)
         digest = sha256(path.read_bytes()).hexdigest()
-        entry = shelf.Entry(
-            name, digest, suits, "gaussian:25", channels, 1, f"denoise train {name}", "data", 0, 1.0, "cpu", {}
-        )
+        entry = shelf.Entry(name, digest, suits, noise, channels, 1, f"denoise train {name}", "data", 0, 1.0, "cpu", {})
         entries.append(replace(entry, scores={"set at 25": 30.25}))
         shelf.write_index(entries)
         return entries[-1]

@@ -59,6 +59,15 @@ def test_without_a_model_the_image_decides_and_iterations_can_stop(noisy: NDArra
     assert (by_itself == denoise_cli.denoise(flat, "dt.gaussian", iters="auto", **CPU)).all()
 
 
+@pytest.mark.usefixtures("shelved")
+def test_a_model_that_learned_other_noise_warns(noisy: NDArray[np.uint8]) -> None:
+    struck = noisy.copy()
+    struck[::3, ::3] = 255
+    struck[1::3, ::3] = 0
+    with pytest.warns(UserWarning, match=r"feedforward.small learned gaussian:25, and this shows .* salt and pepper"):
+        assert denoise_cli.denoise(struck, "feedforward").shape == struck.shape
+
+
 def test_a_map_of_levels(noisy: NDArray[np.uint8], stock: Any) -> None:
     stock("ffdnet.tiny", depth=3, features=4)
     levels = np.full((24, 32), 51, np.uint8)

@@ -125,6 +125,8 @@ def compare(
                 for attempt in contest.attempts(entered, noisy, trial.box):
                     trial.attempts.append(attempt)
                     bar.note(attempt.name)
+                    if attempt.choice is not None and attempt.choice.warning:
+                        bar.say(f"{item.name}: {attempt.choice.warning}")
                     if as_json:
                         screen.emit(json.dumps(trial.record(attempt)))
                 trials.append(trial)
@@ -159,7 +161,8 @@ class _Trial:
         from denoise_cli.inference.pipeline import Job, Result
 
         outputs = self._places if attempt.estimate is not None else ()
-        warnings = self._noisy.source.warnings
+        beside = attempt.choice.warning if attempt.choice is not None else ""
+        warnings = (*self._noisy.source.warnings, *filter(None, [beside]))
         result = Result(
             Job(self._item), outputs, attempt.choice, attempt.counts, None, attempt.seconds, warnings, attempt.error
         )

@@ -22,6 +22,8 @@ def show_plans(jobs: "Iterable[Job]", count: int, bench: "Workbench", read: "Rea
     for job in jobs:
         try:
             record, words = _planned(job, bench, read)
+            for warning in record.get("warnings", ()):
+                screen.say(f"{job.item.name}: {warning}")
         except DenoiseError as error:
             failures.add(error)
             record, words = {"error": str(error)}, error.what
@@ -46,6 +48,7 @@ def _planned(job: "Job", bench: "Workbench", read: "Read") -> tuple[dict[str, An
         "model": choice.name, "width": plan.width, "height": plan.height, "frames": frames, "tiles": plan.count,
         "tile": plan.tiling.side, "strip": plan.tiling.strip, "margin": plan.tiling.margin, "rows": plan.rows,
         "memory": plan.memory, "seconds": None if plan.seconds is None else round(plan.seconds, 3),
+        "warnings": [choice.warning] if choice.warning else [],
     }  # fmt: skip
     pages = f", {frames} frames, each" if frames > 1 else ""
     where = ", ".join(map(str, job.paths)) or "stdout"

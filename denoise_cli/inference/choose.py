@@ -10,11 +10,15 @@ from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image
 from denoise_cli.inference.patterns import Grain
 from denoise_cli.layers.impulses import apart_share, find_impulses, salt_and_pepper
+from denoise_cli.method import PAIRS
 from denoise_cli.noise import parse
 from denoise_cli.noise.blocks import has_jpeg_blocks
 from denoise_cli.noise.estimate import noise_level
 from denoise_cli.noise.gaussian import Gaussian
+from denoise_cli.noise.impulse import SaltAndPepper
+from denoise_cli.noise.mixed import Mixed
 from denoise_cli.noise.mixture import parts
+from denoise_cli.noise.patch import Patch
 from denoise_cli.shapes import stacked, to_unit
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
@@ -161,6 +165,27 @@ def choose(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.E
         f"No weights here are for {seen.suits} and do what was asked.",
         "Name a model that needs none (median, nlm, impulse), or see `denoise models`.",
     )
+
+
+def nearest(seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> shelf.Entry:
+    """Of ``entries``, at least one, which are the user's choice whatever they suit: those that learnt such noise first,
+    impulses or other, then as in ``ranked``.
+    """
+
+    def rank(entry: shelf.Entry) -> tuple[bool, float, bool]:
+        return not has_learnt(entry, seen), _beyond(entry, seen), entry.channels != channels
+
+    return min(entries, key=rank)
+
+
+def has_learnt(entry: shelf.Entry, seen: Look) -> bool:
+    """Whether it met in training what was seen: salt and pepper, or other noise. Of pairs nobody knows."""
+    if entry.noise == PAIRS:
+        return True
+    noises = [part.inner if isinstance(part, Patch) else part for part in parts(parse(entry.noise))]
+    if seen.suits == IMPULSES:
+        return any(isinstance(noise, SaltAndPepper | Mixed) for noise in noises)
+    return not all(isinstance(noise, SaltAndPepper) for noise in noises)
 
 
 def ranked(kind: str, seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> list[shelf.Entry]:

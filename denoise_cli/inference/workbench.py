@@ -12,7 +12,17 @@ import torch
 from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.errors import UsageError, WeightsError
 from denoise_cli.image import Image
-from denoise_cli.inference.choose import GLANCE, IMPULSES, MIXED, Look, choose, come_apart, look
+from denoise_cli.inference.choose import (
+    GLANCE,
+    IMPULSES,
+    MIXED,
+    Look,
+    choose,
+    come_apart,
+    has_learnt,
+    look,
+    nearest,
+)
 from denoise_cli.inference.load import load_net, without_weights
 from denoise_cli.inference.patterns import Grain
 from denoise_cli.inference.route import Guess, Router
@@ -48,6 +58,7 @@ class Choice:
     digest: str | None = None  # sha256 of the weights file; None where the method needs none
     shown: Guess | None = None  # what it shows, where a classifier told
     grain: Grain | None = None  # the noise as measured, where what cannot have been noise is to stay
+    warning: str = ""  # where the model that was named learned other noise
 
     def told(self) -> "Choice":
         """The same for this image alone: a noise level that the engine would measure is told, where it was seen."""
@@ -107,7 +118,8 @@ class Workbench:
     def choose(self, image: Image, sight: Sight | None = None) -> Choice:
         """The engine for ``image``, of which this was seen already, if anything.
 
-        Raises ``WeightsError`` where no weights suit it, or those that do are damaged.
+        Of a model that was named the weights that suit it, else the nearest. Raises ``WeightsError`` where none suit it
+        and no model was named, or those that do are damaged.
         """
         seen, apart = self.see(image) if sight is None else sight
         if self._fixed is not None:
@@ -120,17 +132,27 @@ class Workbench:
             name = f"{self._method}.{shown.name}"
             return Choice(self._engine(name), name, seen, shelf.find(name).sha256, shown)
         assert seen is not None
-        entry = choose(seen, image.channels, self._able)
+        entry, warning = self._entry(seen, image.channels)
         name = self._outer + entry.name
         engine = self._engine(name)
         grain = None if self._method is not None or _is_told(engine) else seen.grain
         if seen.apart:
             engine = self._channel_by_channel(name, engine)
-        chosen = Choice(engine, name, seen, entry.sha256, grain=grain)
+        chosen = Choice(engine, name, seen, entry.sha256, grain=grain, warning=warning)
         if seen.grainy_beside and MIXED not in entry.kinds and not self._outer:
             with suppress(WeightsError):  # where nothing suits the rest, the impulses alone are removed
                 return self._followed(chosen, choose(seen.beside, image.channels, self._able))
         return chosen
+
+    def _entry(self, seen: Look, channels: int) -> tuple[shelf.Entry, str]:
+        """The weights for what was seen, and a warning where they learned other noise."""
+        try:
+            return choose(seen, channels, self._able), ""
+        except WeightsError:
+            if self._method is None:
+                raise
+        entry = nearest(seen, channels, self._able)
+        return entry, "" if has_learnt(entry, seen) else f"{entry.name} learned {entry.noise}, and this shows {seen}"
 
     def _channel_by_channel(self, name: str, engine: Engine) -> Engine:
         """One object for all images whose impulses come apart, which go together by it."""
@@ -154,9 +176,17 @@ class Workbench:
         return {entry.name: entry.sha256 for entry in self._able} | eyes
 
     def _accepted(self) -> list[shelf.Entry]:
-        """What may be chosen among. Raises ``UsageError`` where no model is named and no weights take the knobs."""
+        """What may be chosen among.
+
+        Raises ``UsageError`` where no model is named and no weights take the knobs, and ``WeightsError`` where the one
+        that is named has none.
+        """
         if self._method is not None:
-            return [entry for entry in shelf.entries() if self._outer + entry.model == self._method]
+            own = [entry for entry in shelf.entries() if self._outer + entry.model == self._method]
+            if not own:
+                hint = "Train some with `denoise train` and name them with --weights, or see `denoise models`."
+                raise WeightsError(f"There are no weights of {self._method} here.", hint)
+            return own
         accepted: list[shelf.Entry] = []
         refusals: list[UsageError] = []
         for entry in shelf.entries():

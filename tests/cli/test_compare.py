@@ -114,7 +114,7 @@ def test_iterations_and_levels_go_to_those_that_take_them(capsys: Caught) -> Non
 def test_one_that_fails_does_not_stop_the_others(capsys: Caught) -> None:
     (shelf.folder() / "dt.sp.safetensors").unlink()
     own = str(shelf.folder() / "dt.gaussian.safetensors")
-    assert main(["compare", "a.png", "-m", f"dt.sp,dncnn,median,{own}", "-o", "p.html", "-o", "s.png", "--json"]) == 7
+    assert main(["compare", "a.png", "-m", f"dt.sp,bf-cnn,median,{own}", "-o", "p.html", "-o", "s.png", "--json"]) == 7
     out, err = capsys.readouterr()
     told = [json.loads(line) for line in out.splitlines()]
     assert [one["error"] is None for one in told] == [False, False, True, True] and told[3]["model"] == "dt"

@@ -36,6 +36,31 @@ def test_without_a_model_the_image_decides(here: Path, draw: Draw, capsys: Caugh
 
 
 @pytest.mark.usefixtures("shelved")
+def test_a_model_that_is_named_takes_the_nearest_weights_and_says_so(
+    here: Path, draw: Draw, stock: Callable[..., shelf.Entry], capsys: Caught
+) -> None:
+    draw(here / "salt.png", "salt")
+    draw(here / "grain.png", "grain")
+    assert main(["run", "grain.png", "-m", "feedforward", "--json"]) == 0
+    taken = json.loads(capsys.readouterr().out)
+    assert (taken["model"], taken["warnings"]) == ("feedforward.small", [])
+    warning = "feedforward.small learned gaussian:25, and this shows"
+    assert main(["run", "salt.png", "-m", "feedforward", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["warnings"][0].startswith(f"salt.png: {warning}") and warning in err
+    assert main(["run", "salt.png", "-m", "feedforward", "-o", "x.png", "--dry-run", "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["warnings"][0].startswith(warning) and warning in err
+    assert main(["compare", "salt.png", "--models", "feedforward", "--json", "-o", "x.html"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["warnings"][0].startswith(warning) and warning in err
+    stock("feedforward.salty", noise="sp:0.1", width=4, stages=2, blocks=1)
+    assert main(["run", "salt.png", "-m", "feedforward", "-o", "y.png", "--json"]) == 0
+    taken = json.loads(capsys.readouterr().out)
+    assert (taken["model"], taken["warnings"]) == ("feedforward.salty", [])
+
+
+@pytest.mark.usefixtures("shelved")
 def test_without_a_model_only_those_with_the_knob_are_taken(
     here: Path, draw: Draw, stock: Callable[..., shelf.Entry], capsys: Caught
 ) -> None:
@@ -86,7 +111,7 @@ def test_the_noise_is_measured_once(
         (["--model", "median", "--set", "window=4"], 2, "no window of 4 pixels"),
         (["--model", "median", "--set", "window=big"], 2, "window cannot be 'big'"),
         (["--model", "median", "--sigma", "25"], 2, "median has no knob 'sigma'"),
-        (["--model", "feedforward"], 5, "No weights here are for impulses"),
+        (["--model", "bf-cnn"], 5, "There are no weights of bf-cnn here"),
         (["--iters", "0"], 2, "0 is no number of iterations"),
         (["--device", "gpu"], 2, "There is no device 'gpu'.\nDid you mean 'cpu'?"),
         (["--precision", "half"], 2, "There is no precision 'half'"),

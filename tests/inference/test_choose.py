@@ -13,7 +13,7 @@ from denoise_cli import shelf
 from denoise_cli.data.sources import open_source
 from denoise_cli.errors import WeightsError
 from denoise_cli.image import Image, Source
-from denoise_cli.inference.choose import GAUSSIAN, IMPULSES, Look, choose, look
+from denoise_cli.inference.choose import GAUSSIAN, IMPULSES, Look, choose, has_learnt, look, nearest
 from denoise_cli.noise import parse, stored
 
 SAMPLES = ("astronaut.png", "camera.png", "brick.png", "text.png", "tiny-cat.png", "hubble.png")
@@ -121,6 +121,35 @@ def test_the_choice() -> None:
     assert (str(salt), str(grain)) == ("30.0 % salt and pepper", "sigma 25.5")
     with pytest.raises(WeightsError, match="No weights here are for impulses"):
         choose(salt, 3, entries[:2])
+
+
+@pytest.mark.parametrize(
+    ("noise", "impulses", "other"),
+    [
+        ("gaussian:25", False, True),
+        ("sp:0.1", True, False),
+        ("patch:sp:0.1", True, False),
+        ("mixed:25+0.05", True, True),
+        ("0.9*jpeg:5..95 + 0.1*sp:0..0.5", True, True),
+        ("camera:0.1+0.02+90", False, True),
+        ("pairs", True, True),
+    ],
+)
+def test_what_weights_have_learnt(noise: str, impulses: bool, other: bool) -> None:
+    grain, salt = Look(0.0, 0.1), Look(0.3, 0.3)
+    taught = entry("a.1", "", 3, noise)
+    assert (has_learnt(taught, salt), has_learnt(taught, grain)) == (impulses, other)
+
+
+def test_the_nearest_weights_have_learnt_such_noise_and_such_a_level_and_take_such_channels() -> None:
+    grain, salt = Look(0.0, 0.2), Look(0.3, 0.3)
+    told = [("a.sp", 3, "sp:0.1"), ("a.weak", 1, "gaussian:0..25"), ("a.color", 3, "gaussian:0..75")]
+    entries = [entry(name, "", channels, noise) for name, channels, noise in told]
+    entries.append(entry("a.gray", "", 1, "gaussian:0..75"))
+    assert nearest(salt, 1, entries).name == "a.sp"
+    assert nearest(grain, 3, entries).name == "a.color"
+    assert nearest(grain, 1, entries).name == "a.gray"
+    assert nearest(salt, 3, entries[1:]).name == "a.color"
 
 
 def test_a_large_image_is_looked_at_in_bands() -> None:
