@@ -14,7 +14,7 @@ from denoise_cli.bench.protocol import BSD68, CBSD68, images
 from denoise_cli.data.sources import open_source
 from denoise_cli.image import Image, Source
 from denoise_cli.inference.choose import Look, look
-from denoise_cli.noise import parse, stored
+from denoise_cli.noise import Pair, parse, stored
 
 SAMPLES = "samples"
 SETS = (BSD68, CBSD68, SAMPLES)
@@ -100,8 +100,8 @@ def page(rows: list[Row], every: int) -> str:
         "## Noise that is not white",
         "",
         "Through a camera's mosaic and demosaicing noise is correlated from pixel to pixel. How often that is seen, "
-        "and the mean ratio of the sigma that is read to the root mean square difference from the clean image, of "
-        "which the errors of demosaicing at edges are a part. Of the white noises above it is seen in "
+        "and the mean ratio of the sigma that is read to the root mean square of the noise, which is the difference "
+        "from the same photograph without noise. Of the white noises above it is seen in "
         f"{_not_white(seen)} images.",
         "",
     ]
@@ -133,18 +133,18 @@ def page(rows: list[Row], every: int) -> str:
 def _case(name: str, clean: Tensor, noise: str) -> Case:
     if noise == CLEAN:
         return Case(name, _look(clean), None, 0.0)
-    noisy = _drawn(clean, noise, name)
-    sigma: float | None = 255 * (noisy - clean).square().mean().sqrt().item()
+    pair = _drawn(clean, noise, name)
+    sigma: float | None = 255 * (pair.noisy - pair.clean).square().mean().sqrt().item()
     share = 0.0
     if noise in IMPULSES:
-        gray = _drawn(torch.full_like(clean, 0.5), noise, name)  # the same draws, and every impulse can be seen
-        share = ((gray == 0) | (gray == 1)).all(dim=0).float().mean().item()
+        gray = _drawn(torch.full_like(clean, 0.5), noise, name).noisy  # the same draws, and every impulse can be seen
+        share = ((gray == 0) | (gray == 1)).all(dim=1).float().mean().item()
         sigma = float(noise[6:].partition("+")[0]) if noise.startswith("mixed:") else None
-    return Case(name, _look(stored(noisy)), None if noise in JPEG else sigma, share)
+    return Case(name, _look(stored(pair.noisy[0])), None if noise in JPEG else sigma, share)
 
 
-def _drawn(clean: Tensor, noise: str, name: str) -> Tensor:
-    return parse(noise)(clean[None], seeds.generator(0, "bench", noise, name)).noisy[0]
+def _drawn(clean: Tensor, noise: str, name: str) -> Pair:
+    return parse(noise)(clean[None], seeds.generator(0, "bench", noise, name))
 
 
 def _look(pixels: Tensor) -> Look:

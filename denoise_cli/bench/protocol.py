@@ -75,8 +75,8 @@ def _batches(trial: Trial, data: Path, device: torch.device) -> Iterator[tuple[T
     for shape, items in groupby(taken, key=lambda item: item[1].shape):
         batch: list[tuple[Tensor, Tensor]] = []
         for name, clean in items:
-            noisy = noise(clean[None], seeds.generator(trial.seed, "bench", trial.noise, name)).noisy[0]
-            batch.append((clean, stored(noisy) if trial.eight_bit else noisy))
+            pair = noise(clean[None], seeds.generator(trial.seed, "bench", trial.noise, name))
+            batch.append((pair.clean[0], stored(pair.noisy[0]) if trial.eight_bit else pair.noisy[0]))
             if len(batch) * shape[-1] * shape[-2] >= _BATCH_PIXELS:
                 yield _stack(batch, device)
                 batch = []

@@ -20,7 +20,9 @@ class Camera:
     """``y = JPEG(f(demosaic(mosaic(L) + n)))`` with the light ``L = f^-1(x)`` and ``n ~ N(0, shot^2 L + read^2)``.
 
     The noise model of CBDNet (Guo et al., CVPR 2019, section 3.1), with a random Bayer pattern for each image, bilinear
-    demosaicing, and in place of 201 measured response curves a random gamma and contrast. Images that are not in colour
+    demosaicing, and in place of 201 measured response curves a random gamma and contrast. ``Pair.clean`` is the same
+    photograph without ``n`` and JPEG, ``f(demosaic(mosaic(L)))``: the detail that a mosaic loses is no noise, and the
+    mean of many photographs, by which denoisers of real ones are judged, lacks it too. Images that are not in colour
     are, channel by channel, the mean of a gray scene's photograph. ``Pair.sigma`` is the deviation of ``n`` at each
     value of ``L``: the sensor's, before demosaicing and response, which is what CBDNet learns to estimate.
     """
@@ -54,18 +56,17 @@ class Camera:
         # At least 2x2, so that each colour of the mosaic is there.
         scene = functional.pad(clean, (0, int(width == 1), 0, int(height == 1)), mode="replicate").clamp(0, 1)
         views = [scene] if channels == 3 else [part.expand(-1, 3, -1, -1) for part in torch.split(scene, 1, dim=1)]
-        photos, sigmas = [], []
+        parts = []
         for view in views:
             light = response.undo(view)
             unit = torch.randn(light.shape, generator=generator, device=light.device)
             sigma = deviation(light, shot, read)
-            photo = response(demosaic(light + sigma * unit, corner).clamp(0, 1))
-            photos.append(photo if channels == 3 else photo.mean(1, keepdim=True))
-            sigmas.append(sigma if channels == 3 else sigma[:, :1])
-        noisy, sigma = (torch.cat(parts, dim=1)[:, :, :height, :width] for parts in (photos, sigmas))
+            photos = [response(demosaic(sensed, corner).clamp(0, 1)) for sensed in (light, light + sigma * unit)]
+            parts.append([*photos, sigma] if channels == 3 else [*(_gray(photo) for photo in photos), sigma[:, :1]])
+        calm, noisy, sigma = (torch.cat(part, dim=1)[:, :, :height, :width] for part in zip(*parts, strict=True))
         if self.jpeg:
             noisy = self.jpeg(noisy, generator).noisy
-        return Pair(clean, noisy, sigma)
+        return Pair(calm, noisy, sigma)
 
 
 @dataclass(frozen=True)
@@ -94,6 +95,10 @@ class Response:
 
     def _ends(self) -> tuple[Tensor, Tensor]:
         return _TOE ** (1 / self.gamma), (1 + _TOE) ** (1 / self.gamma)
+
+
+def _gray(photo: Tensor) -> Tensor:
+    return photo.mean(1, keepdim=True)
 
 
 def _contrast(values: Tensor, power: Tensor) -> Tensor:

@@ -56,7 +56,8 @@ class Mixture:
         members = {kind: [index for index, drawn in enumerate(kinds) if drawn == kind] for kind in sorted(set(kinds))}
         pairs = {kind: self.noises[kind](clean[chosen], generator) for kind, chosen in members.items()}
         shape = max((pair.sigma.shape[1:] for pair in pairs.values()), key=torch.Size.numel)
-        noisy, sigma = torch.empty_like(clean), clean.new_empty((len(clean), *shape))
+        mixed = Pair(torch.empty_like(clean), torch.empty_like(clean), clean.new_empty((len(clean), *shape)))
         for kind, chosen in members.items():
-            noisy[chosen], sigma[chosen] = pairs[kind].noisy, pairs[kind].sigma
-        return Pair(clean, noisy, sigma)
+            for whole, part in zip(mixed[:3], pairs[kind][:3], strict=True):
+                whole[chosen] = part
+        return mixed

@@ -37,7 +37,8 @@ class Patch:
     def __call__(self, clean: Tensor, generator: Generator) -> Pair:
         inside = rectangles(len(clean), clean.shape[2], clean.shape[3], generator)
         inner = self.inner(clean, generator)
-        return Pair(clean, torch.where(inside, inner.noisy, clean), inner.sigma)
+        calm, noisy = (torch.where(inside, part, clean) for part in (inner.clean, inner.noisy))
+        return Pair(calm, noisy, inner.sigma)
 
 
 def rectangles(count: int, height: int, width: int, generator: Generator) -> Tensor:

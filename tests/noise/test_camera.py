@@ -39,6 +39,29 @@ def test_without_noise_little_changes(channels: int) -> None:
     assert torch.allclose(noise.parse("camera:0+0")(even, torch.Generator().manual_seed(0)).noisy, even, atol=1e-5)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3])
+def test_clean_is_the_same_photograph_without_its_noise(channels: int) -> None:
+    scene = torch.rand((2, channels, 15, 18), generator=torch.Generator().manual_seed(1))
+    still, grainy = (
+        noise.parse(word)(scene, torch.Generator().manual_seed(0)) for word in ("camera:0+0", "camera:5+2")
+    )
+    assert torch.equal(still.noisy, still.clean) and torch.equal(still.clean, grainy.clean)
+    assert not torch.equal(grainy.noisy, grainy.clean)
+    fine = [image.diff(dim=3).square().mean() for image in (still.clean, scene)]
+    assert fine[0] < 0.8 * fine[1]  # the mosaic takes detail
+
+
+def test_what_holds_camera_noise_keeps_its_clean_photographs() -> None:
+    scene = torch.rand((40, 3, 16, 16), generator=torch.Generator().manual_seed(1))
+    photos = noise.parse("0.5*camera:5+2 + 0.5*gaussian:25")(scene, torch.Generator().manual_seed(0)).clean
+    same = (photos == scene).flatten(1).all(dim=1)
+    assert 8 < same.sum() < 32
+    inside = noise.parse("patch:camera:5+2")(scene, torch.Generator().manual_seed(0))
+    outside = (inside.noisy == scene).all(dim=1, keepdim=True)
+    assert outside.any() and (inside.clean == scene)[outside.expand_as(scene)].all()
+    assert not torch.equal(inside.clean, scene)
+
+
 def test_the_error_grows_with_either_level() -> None:
     errors = [
         (pair.noisy - pair.clean).square().mean().sqrt().item()

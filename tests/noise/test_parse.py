@@ -36,7 +36,8 @@ def test_the_pair_follows_from_the_seed(word: str, shape: tuple[int, ...]) -> No
     assert torch.equal(one.noisy, two.noisy)
     assert one.noisy.shape == shape and one.noisy.dtype == torch.float32
     assert one.sigma.shape in ((shape[0], 1, 1, 1), shape)
-    assert torch.equal(clean, kept) and one.clean is clean
+    assert torch.equal(clean, kept) and torch.equal(one.clean, two.clean)
+    assert one.clean.shape == shape and ("camera" in word or torch.equal(one.clean, clean))
     assert torch.isfinite(one.noisy).all()
 
 
