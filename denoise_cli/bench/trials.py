@@ -32,7 +32,7 @@ _LEVELS: dict[type[Noise], tuple[str, ...]] = {
     SaltAndPepper: ("sp:0.1", "sp:0.3", "sp:0.5"),
     Mixed: ("mixed:15+0.05", "mixed:25+0.1", "mixed:50+0.2"),
     PoissonGaussian: ("poisson-gaussian:0.1+0.02", "poisson-gaussian:0.2+0.04"),
-    Camera: ("camera:0.05+0.02+90", "camera:0.1+0.04+75"),
+    Camera: ("camera:0.02+0.01+95", "camera:0.05+0.02+90", "camera:0.1+0.04+75"),
     Jpeg: ("jpeg:10", "jpeg:20", "jpeg:40"),
 }
 _PLAIN: dict[type[Noise], tuple[str, ...]] = {SaltAndPepper: (IMPULSES,), Gaussian: (GAUSSIAN,)}

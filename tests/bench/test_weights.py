@@ -145,7 +145,7 @@ def test_a_net_for_camera_noise_stands_beside_its_input_and_bm3d(stock: Any, set
     stock("cbdnet.tiny", estimator=4, features=4)
     word = "camera:0..0.16+0..0.06+60..100"
     found = _scores(_with_noise("cbdnet.tiny", word), sets)
-    words = ("camera:0.05+0.02+90", "camera:0.1+0.04+75", word)
+    words = ("camera:0.02+0.01+95", "camera:0.05+0.02+90", "camera:0.1+0.04+75", word)
     wanted = [f"cbsd68 {level} 8 bit{beside}" for level in words for beside in ("", ", noisy input", ", bm3d")]
     assert list(found) == wanted
     assert found[wanted[4]] < found[wanted[1]], "stronger noise, worse input"
