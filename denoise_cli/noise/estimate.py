@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from denoise_cli.errors import UsageError
 from denoise_cli.noise.clipping import Array, clipped
+from denoise_cli.noise.coarse import coarseness
 from denoise_cli.noise.levels import on_unit
 
 _SIDES = (8, 6, 4, 3, 2)  # of the blocks; the largest of which there are enough without a wrong pixel
@@ -44,12 +45,6 @@ _GROWS = 1.3  # deviation at the brightest part over that at the darkest, from w
 _MISFIT = 0.25  # relative distance of the levels from the line, above which they are no line
 _BELOW = 0.4  # of the levels lie below the line
 _OUTLYING = 0.5  # of an error, in the logarithm: what is further off counts no more
-_WHITE = 1.6  # deviation of the low coefficients over the high ones, up to which noise counts as white
-_FLAT = 0.02  # share of the blocks, the flattest, that tell whether noise is white
-_TELLING = 5  # times as many blocks must be
-_EVEN = 1.8  # at most so much less flat, or the flattest are texture too
-_DEPTHS = (2.42, 1.755)  # deviations below the mean of the flattest 2 % and 10 % of what is normal
-_MOST_SPREAD = 0.45  # deviation of the logarithm of the energy that is taken for that of noise
 
 
 @dataclass(frozen=True)
@@ -122,8 +117,9 @@ def noise_level(image: Tensor, known: Tensor | None = None) -> NoiseLevel:
         shot, read, sigma = shot * right, read * right, sigma * right
     if sigma < _NOTHING:
         return NoiseLevel(0.0, 0.0, 0.0, 0.0, True)
-    coarse = _coarse(part, shot, read)
-    if coarse > _WHITE:
+    level = part.kept * (shot * shot * part.light.clip(0) + read * read).clip(1e-12)
+    coarse = coarseness(part.every / level, part.light, part.fewest)
+    if coarse > 1:
         return NoiseLevel(sigma * coarse, sigma, 0.0, sigma * coarse, False)
     return NoiseLevel(sigma, sigma, shot, read, True)
 
@@ -287,24 +283,6 @@ def _line(x: Array, y: Array, w: Array) -> tuple[float, float, float]:
     best = int(errors.argmin())
     scale, part = math.exp(middle[best, 0]), float(share[best, 0])
     return part * scale, (1 - part) * scale, float(errors[best])
-
-
-def _coarse(blocks: _Blocks, shot: float, read: float) -> float:
-    """The deviation of all coefficients over that of the high ones where blocks are flat; 1 if texture hides it.
-
-    In white noise the flattest blocks have nearly the mean energy, in correlated noise, where few coefficients hold it,
-    far less; how fast it rises among the flattest says by how much, as if its logarithm were normal.
-    """
-    level = blocks.kept * (shot * shot * blocks.light.clip(0) + read * read).clip(1e-12)
-    every = np.sort(blocks.every / level)
-    count = max(blocks.fewest, int(_FLAT * len(every)))
-    if len(every) < 2 * _TELLING * count:
-        return 1.0
-    flat, more = (float(every[:number].mean()) for number in (count, _TELLING * count))
-    if math.sqrt(flat) <= _WHITE or more > _EVEN * flat:
-        return 1.0
-    spread = min(_MOST_SPREAD, math.log(more / flat) / (_DEPTHS[0] - _DEPTHS[1]))
-    return math.sqrt(more * math.exp(_DEPTHS[1] * spread + spread * spread / 2))
 
 
 def _median(values: Array) -> float:
