@@ -17,7 +17,7 @@ _TELLING = 5  # times as many blocks must be
 _EVEN = 1.8  # at most so much less flat, or the flattest are texture too
 _DEPTHS = (2.42, 1.755)  # deviations below the mean of the flattest 2 % and 10 % of what is normal
 _MOST_SPREAD = 0.45  # deviation of the logarithm of the energy that is taken for that of noise
-_TONES, _AGREEING = 6, 4  # parts of the blocks by their light, and how many of these have to show coarse noise
+_TONES, _AGREEING = 6, 5  # parts of the blocks by their light, and how many of these have to show coarse noise
 _LEAST = 6.5  # as ``_WHITE``, of noise in parts of the tones: textures are less coarse
 
 

@@ -38,7 +38,7 @@ def test_a_few_flat_tones_do_not_hide_it_and_texture_is_none() -> None:
     generator = np.random.default_rng(0)
     light = generator.random(6000)
     noisy = 60 * generator.chisquare(20, 6000) / 20
-    assert coarseness(np.where(light < 0.2, noisy / 50, noisy), light, 24) == pytest.approx(60**0.5, rel=0.2)
+    assert coarseness(np.where(light < 0.1, noisy / 50, noisy), light, 24) == pytest.approx(60**0.5, rel=0.2)
     assert coarseness(np.where(light < 0.5, noisy / 50, noisy), light, 24) == 1.0  # half of the tones are even
     assert coarseness(generator.chisquare(20, 6000) / 20, light, 24) == 1.0
     assert coarseness(60 * generator.random(6000) ** 3, light, 24) == 1.0  # texture: no flattest part is even
