@@ -26,7 +26,7 @@ MIXED = "mixed"  # impulses and other noise beside them
 JPEG = "jpeg"  # blocks of JPEG
 CAMERA = "camera"  # noise that is correlated from pixel to pixel
 LIGHT = "poisson-gaussian"  # noise that grows with the light
-KINDS = (IMPULSES, MIXED, JPEG, CAMERA, LIGHT, GAUSSIAN)  # of weights; gaussian ones are for any other noise, or none
+KINDS = (IMPULSES, MIXED, CAMERA, JPEG, LIGHT, GAUSSIAN)  # of weights; gaussian ones are for any other noise, or none
 _LOOKED_AT, _BANDS = 1 << 22, 16  # pixels of an image that are looked at, in so many bands
 _SEARCHED = 1 << 21  # of them, those that are searched for impulses: a share of one in ten thousand is two hundred
 GLANCE = 1 << 20  # pixels that are looked at where nothing depends on it
@@ -34,7 +34,6 @@ _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and
 _LEAST_TOLD = 10 / 255  # sigma below which its error weighs: a fine texture passes for noise, black hides it
 _LEAST_BESIDE = 8 / 255  # sigma from which noise beside impulses is worth removing; fine textures read up to 7
 _LEAST_CORRELATED = 2.5 / 255  # sigma below which noise that is not white may be that of a clean picture, compressed
-_LEAST_CAMERA = 10 / 255  # sigma below which such noise takes weights for JPEG: those for a camera's harm weak noise
 _LEAST_COARSE = 6.5  # times as much noise in coarse detail as in the finest: demosaicing leaves 8 to 20, textures less
 
 
@@ -84,11 +83,10 @@ class Look:
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of weights that it takes, of ``KINDS``, the most particular one first."""
-        weak = self.sigma < _LEAST_CAMERA
         shown = {
             MIXED: self.grainy_beside,
-            JPEG: self.suits == GAUSSIAN and (self.jpeg_blocks or (self.demosaiced and weak)),
-            CAMERA: self.suits == GAUSSIAN and self.demosaiced and not weak,
+            CAMERA: self.suits == GAUSSIAN and self.demosaiced,
+            JPEG: self.suits == GAUSSIAN and self.jpeg_blocks,
             LIGHT: self.suits == GAUSSIAN and self.shot > 0,
         }
         return (*(kind for kind, there in shown.items() if there), self.suits)

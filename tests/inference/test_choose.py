@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -192,12 +193,13 @@ def test_particular_noise_takes_weights_for_it_where_there_are_any() -> None:
     assert choose(Look(0.0, 0.1, shot=0.05), 3, [*plain, camera]).name == "a.1"
 
 
-def test_weak_noise_that_was_compressed_is_not_a_cameras() -> None:
+def test_coarse_noise_is_a_cameras_also_where_it_is_weak_or_there_are_blocks() -> None:
     entries = [entry("a.1", GAUSSIAN, 3), entry("cbdnet.camera", "camera", 3), entry("dt.photo", "jpeg", 3)]
     coarse = [Look(0.0, sigma / 255, white=False, fine=sigma / 255 / 15) for sigma in (1, 5, 9, 11, 30)]
     chosen = [choose(seen, 3, entries).name for seen in coarse]
-    assert chosen == ["a.1", "dt.photo", "dt.photo", "cbdnet.camera", "cbdnet.camera"]
-    assert choose(coarse[1], 3, entries[:2]).name == "a.1"
+    assert chosen == ["a.1", *4 * ["cbdnet.camera"]]
+    assert choose(coarse[1], 3, [entries[0], entries[2]]).name == "a.1"
+    assert choose(replace(coarse[1], jpeg_blocks=True), 3, entries).name == "cbdnet.camera"
 
 
 def test_a_mixture_learnt_the_strongest_of_its_gaussian_noises() -> None:
