@@ -126,7 +126,7 @@ def compare(
                     trial.attempts.append(attempt)
                     bar.note(attempt.name)
                     if attempt.choice is not None and attempt.choice.warning:
-                        bar.say(f"{item.name}: {attempt.choice.warning}")
+                        bar.say(attempt.choice.warning)
                     if as_json:
                         screen.emit(json.dumps(trial.record(attempt)))
                 trials.append(trial)

@@ -23,7 +23,7 @@ def show_plans(jobs: "Iterable[Job]", count: int, bench: "Workbench", read: "Rea
         try:
             record, words = _planned(job, bench, read)
             for warning in record.get("warnings", ()):
-                screen.say(f"{job.item.name}: {warning}")
+                screen.say(warning)
         except DenoiseError as error:
             failures.add(error)
             record, words = {"error": str(error)}, error.what

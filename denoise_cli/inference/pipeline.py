@@ -129,7 +129,7 @@ def _chosen(
             choice = bench.choose(loaded.frames[0], sight)  # for all: frames that differ would flicker
             choice = choice.told() if len(loaded.frames) == 1 else choice
             if choice.warning:
-                result = replace(result, warnings=(*said, f"{job.item.name}: {choice.warning}"))
+                result = replace(result, warnings=(*said, choice.warning))
             yield replace(result, choice=choice, seconds=time.monotonic() - began), loaded
         except UsageError:
             raise

@@ -132,7 +132,7 @@ class Workbench:
             name = f"{self._method}.{shown.name}"
             return Choice(self._engine(name), name, seen, shelf.find(name).sha256, shown)
         assert seen is not None
-        entry, warning = self._entry(seen, image.channels)
+        entry, warning = self._entry(seen, image)
         name = self._outer + entry.name
         engine = self._engine(name)
         grain = None if self._method is not None or _is_told(engine) else seen.grain
@@ -144,15 +144,16 @@ class Workbench:
                 return self._followed(chosen, choose(seen.beside, image.channels, self._able))
         return chosen
 
-    def _entry(self, seen: Look, channels: int) -> tuple[shelf.Entry, str]:
-        """The weights for what was seen, and a warning where they learned other noise."""
+    def _entry(self, seen: Look, image: Image) -> tuple[shelf.Entry, str]:
+        """The weights for what was seen in ``image``, and a warning where they learned other noise."""
         try:
-            return choose(seen, channels, self._able), ""
+            return choose(seen, image.channels, self._able), ""
         except WeightsError:
             if self._method is None:
                 raise
-        entry = nearest(seen, channels, self._able)
-        return entry, "" if has_learnt(entry, seen) else f"{entry.name} learned {entry.noise}, and this shows {seen}"
+        entry = nearest(seen, image.channels, self._able)
+        warning = f"{image.source.name}: {entry.name} learned {entry.noise}, and this shows {seen}"
+        return entry, "" if has_learnt(entry, seen) else warning
 
     def _channel_by_channel(self, name: str, engine: Engine) -> Engine:
         """One object for all images whose impulses come apart, which go together by it."""
