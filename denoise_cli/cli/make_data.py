@@ -83,7 +83,8 @@ def make_data(
         denoise make-data --from-manifest data/manifest.jsonl -o again/
 
     Clean and noisy images have the same names, in DIR/train/clean and DIR/train/sp-0.1 (one folder a level), and in
-    DIR/val; with --val 0 right in DIR. What a known set keeps for testing goes to DIR/test and is never trained on.
+    DIR/val; with --val 0 right in DIR. Photographs of a camera without their noise are in DIR/train/clean-camera-10+5.
+    What a known set keeps for testing goes to DIR/test and is never trained on.
     """
     given = {
         "noise": noise, "levels": levels, "size": size, "crop": crop, "limit": limit, "seed": seed, "val": val,
@@ -178,7 +179,7 @@ def _make(
             bar.advance(1)
     differences = _differences(old, entries) if old else []
     done = sum(parts.values())
-    files = sum(entry.sha256 is not None for entry in entries)
+    files = sum(len(entry.hashes) for entry in entries)
     shares = [f"{parts['train']} to train", f"{parts['val']} for validation"] if settings.val else []
     shares += [f"{parts['test']} to test"] if parts["test"] else []
     told = f" ({', '.join(shares)})" if shares else ""
@@ -201,7 +202,7 @@ def _make(
     if differences:
         sources = sum(isinstance(entry, CleanFile) for entry in entries)
         raise PartialError(
-            f"{len(differences)} files or sources of {len(entries) + sources} differ from the manifest.",
+            f"{len(differences)} files or sources of {files + sources} differ from the manifest.",
             "The source has changed, or the set was made by other versions of the libraries.",
         )
 
@@ -210,15 +211,14 @@ def _differences(old: Manifest, entries: list[Entry]) -> list[str]:
     """What has another hash than in the manifest ``old``, in sentences."""
     from denoise_cli.data.manifest import CleanFile
 
-    known = {entry.file or entry.image: entry for entry in old.entries}
+    known = {file: digest for entry in old.entries for file, digest in entry.hashes.items()}
     sources = {entry.image: entry.source_sha256 for entry in old.entries if isinstance(entry, CleanFile)}
     found = []
     for entry in entries:
-        before = known.get(entry.file or entry.image)
         if isinstance(entry, CleanFile) and entry.source_sha256 != sources.get(entry.image):
             found.append(f"The source's image {entry.image} is not the one that the manifest was made from.")
-        if before is None or entry.sha256 != before.sha256:
-            found.append(f"{entry.file} differs from the manifest.")
+        differing = [file for file, digest in entry.hashes.items() if known.get(file) != digest]
+        found += [f"{file} differs from the manifest." for file in differing]
     return found
 
 

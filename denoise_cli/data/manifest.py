@@ -21,6 +21,7 @@ CLEAN = "clean"  # the folder of the clean images
 TEST = "test"  # the split of the images that a known set keeps for testing
 
 _COUNTS = ("size", "crop", "limit")  # of the settings: at least 1
+_LATER = {"reference", "reference_sha256"}  # what manifests of older versions lack
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,11 @@ class CleanFile:
     height: int
     width: int
 
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of the file, if it is written."""
+        return {self.file: self.sha256} if self.file and self.sha256 else {}
+
 
 @dataclass(frozen=True)
 class NoisyFile:
@@ -62,6 +68,14 @@ class NoisyFile:
     level: float | str  # the word's number; mixed noise has two, joined by a plus
     seed: int  # of the generator that drew the noise
     sha256: str
+    reference: str | None = None  # the path of a clean image of its own, where its noise has one
+    reference_sha256: str | None = None
+
+    @property
+    def hashes(self) -> dict[str, str]:
+        """The SHA-256 of each file."""
+        own = {self.reference: self.reference_sha256} if self.reference and self.reference_sha256 else {}
+        return {self.file: self.sha256, **own}
 
 
 Entry = CleanFile | NoisyFile
@@ -85,7 +99,7 @@ class Manifest:
 
 
 class PairOfFiles(NamedTuple):
-    """A noisy image and the clean one it was made from."""
+    """A noisy image and the clean one to come near to."""
 
     image: str  # name in the source
     split: str
@@ -127,7 +141,11 @@ def pairs(folder: Path) -> Iterator[PairOfFiles]:
         elif entry.image in clean:
             partner = clean[entry.image]
             yield PairOfFiles(
-                entry.image, partner.split, entry.noise, _place(folder, partner.file), _place(folder, entry.file)
+                entry.image,
+                partner.split,
+                entry.noise,
+                _place(folder, entry.reference or partner.file),
+                _place(folder, entry.file),
             )
 
 
@@ -171,7 +189,7 @@ _TYPES = {kind: get_type_hints(kind) for kind in (Settings, CleanFile, NoisyFile
 
 def _filled(kind: type[_Line], values: Any) -> _Line:
     types = _TYPES[kind]
-    if not isinstance(values, dict) or values.keys() != types.keys():
+    if not isinstance(values, dict) or not types.keys() - _LATER <= values.keys() <= types.keys():
         raise ValueError(f"not the fields of {kind.__name__}")
     for name, value in values.items():
         if not _fits(value, types[name]) or (name in _COUNTS and value is not None and value < 1):

@@ -22,6 +22,8 @@ from denoise_cli.data.source import Pixels, Source, eight_bits
 from denoise_cli.errors import InputError, UsageError
 from denoise_cli.image import Image, encode, load_opencv
 from denoise_cli.image import Source as Origin
+from denoise_cli.noise.camera import Camera
+from denoise_cli.noise.patch import bare
 from denoise_cli.seeds import derive
 
 LEVELS = {
@@ -99,7 +101,8 @@ def synthesize(
 ) -> Iterator[Step]:
     """Write the images of ``splits`` (name to split) and their noisy versions under ``folder``, a step an image.
 
-    The tree is ``<split>/clean/<image>`` and ``<split>/<noise>-<level>/<image>``; the manifest comes last. A broken
+    The tree is ``<split>/clean/<image>`` and ``<split>/<noise>-<level>/<image>``, with a noise that has a clean image
+    of its own also ``<split>/clean-<noise>-<level>/<image>``; the manifest comes last. A broken
     image is a step with a problem. Raises ``OutputError`` where ``folder`` is not empty (and not ``force``) or cannot
     be written, ``InputError`` where no image was readable or the name of one leaves ``folder``, ``UsageError`` for a
     noise that there is not.
@@ -144,7 +147,7 @@ def _step(name: str, pixels: Pixels | InputError, part: str, settings: Settings,
         if isinstance(pixels, InputError):
             raise pixels
         clean = prepare(pixels, name, settings)
-        noisy = {word: _noisy(clean, name, word, seed) for word, seed in seeds.items()}
+        pairs = {word: _pair(clean, name, word, seed) for word, seed in seeds.items()}
     except InputError as error:
         return Step(name, problem=error)
     files = _files(name, part, settings)
@@ -153,18 +156,23 @@ def _step(name: str, pixels: Pixels | InputError, part: str, settings: Settings,
     source_hash = sha256(repr(pixels.shape).encode() + pixels.tobytes()).hexdigest()
     entries.append(CleanFile(name, part, files.get(CLEAN), source_hash, written, *clean.shape))
     for word, seed in seeds.items():
-        written = _written(output, files[word], noisy[word])
-        entries.append(NoisyFile(name, files[word], word, _level(word), seed, written))
+        noisy, reference = pairs[word]
+        written = _written(output, files[word], noisy)
+        own = files.get(_own_clean(word))
+        known = _written(output, own, reference) if own and reference is not None else None
+        entries.append(NoisyFile(name, files[word], word, _level(word), seed, written, own, known))
     return Step(name, tuple(entries))
 
 
-def _noisy(clean: Pixels, name: str, word: str, seed: int) -> Pixels:
+def _pair(clean: Pixels, name: str, word: str, seed: int) -> tuple[Pixels, Pixels | None]:
+    """The noisy image, and the clean one that it is to come near to where that is not ``clean``."""
     batch = torch.from_numpy(clean).float().div(255).unsqueeze(0)  # (1, C, H, W)
     try:
         pair = noises.parse(word)(batch, torch.Generator().manual_seed(seed))
     except InputError as error:
         raise InputError(f"{name}: {error.what}", error.hint) from error
-    return eight_bits(pair.noisy.squeeze(0).numpy())
+    calm, noisy = (eight_bits(images.squeeze(0).numpy()) for images in (pair.clean, pair.noisy))
+    return noisy, calm if _has_own_clean(word) else None
 
 
 def prepare(pixels: Pixels, name: str, settings: Settings) -> Pixels:
@@ -195,9 +203,20 @@ def prepare(pixels: Pixels, name: str, settings: Settings) -> Pixels:
 
 
 def _files(name: str, part: str, settings: Settings) -> dict[str, str]:
-    """The path of each file of an image, by its word of noise or ``clean``."""
-    kinds = (CLEAN, *settings.noise) if settings.clean else settings.noise
+    """The path of each file of an image, by its word of noise, ``clean``, or the clean image of that noise."""
+    kinds = settings.noise
+    if settings.clean:
+        kinds = CLEAN, *kinds, *(_own_clean(word) for word in kinds if _has_own_clean(word))
     return {kind: "/".join(filter(None, (part, folder_of(kind), name))) for kind in kinds}
+
+
+def _own_clean(word: str) -> str:
+    return f"{CLEAN}-{word}"
+
+
+def _has_own_clean(word: str) -> bool:
+    """Whether ``Pair.clean`` is not the image that the noise was given."""
+    return any(isinstance(noise, Camera) for noise in bare(noises.parse(word)))
 
 
 def _written(output: Output, file: str, pixels: Pixels) -> str:

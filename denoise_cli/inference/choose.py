@@ -18,7 +18,7 @@ from denoise_cli.noise.gaussian import Gaussian
 from denoise_cli.noise.impulse import SaltAndPepper
 from denoise_cli.noise.mixed import Mixed
 from denoise_cli.noise.mixture import parts
-from denoise_cli.noise.patch import Patch
+from denoise_cli.noise.patch import bare
 from denoise_cli.shapes import stacked, to_unit
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
@@ -180,7 +180,7 @@ def has_learnt(entry: shelf.Entry, seen: Look) -> bool:
     """Whether it met in training what was seen: salt and pepper, or other noise. Of pairs nobody knows."""
     if entry.noise == PAIRS:
         return True
-    noises = [part.inner if isinstance(part, Patch) else part for part in parts(parse(entry.noise))]
+    noises = bare(parse(entry.noise))
     if seen.suits == IMPULSES:
         return any(isinstance(noise, SaltAndPepper | Mixed) for noise in noises)
     return not all(isinstance(noise, SaltAndPepper) for noise in noises)

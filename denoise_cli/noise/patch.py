@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from denoise_cli.errors import UsageError
+from denoise_cli.noise.mixture import parts
 from denoise_cli.noise.pair import Noise, Pair
 
 MOST = 3  # rectangles an image has at most; at least one
@@ -39,6 +40,11 @@ class Patch:
         inner = self.inner(clean, generator)
         calm, noisy = (torch.where(inside, part, clean) for part in (inner.clean, inner.noisy))
         return Pair(calm, noisy, inner.sigma)
+
+
+def bare(noise: Noise) -> tuple[Noise, ...]:
+    """The noises of a mixture, or the one that it is, each without its rectangles."""
+    return tuple(part.inner if isinstance(part, Patch) else part for part in parts(noise))
 
 
 def rectangles(count: int, height: int, width: int, generator: Generator) -> Tensor:

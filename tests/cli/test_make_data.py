@@ -65,6 +65,19 @@ def test_a_changed_source_is_reported(pictures: Path, tmp_path: Path, capsys: py
     assert not (tmp_path / "third").exists()
 
 
+def test_a_changed_photograph_without_noise_is_reported(
+    pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "set"
+    assert main(["make-data", str(pictures), "--noise", "camera:10+5", "--val", "0", "-o", str(target)]) == 0
+    assert f"{3 * len(list(pictures.rglob('*.png')))} files" in capsys.readouterr().err
+    path = target / "manifest.jsonl"
+    digest = json.loads(path.read_text().splitlines()[2])["reference_sha256"]
+    path.write_text(path.read_text().replace(digest, digest[::-1]))
+    assert main(["make-data", "--from-manifest", str(path), "-o", str(tmp_path / "again")]) == 7
+    assert "clean-camera-10+5/" in capsys.readouterr().err
+
+
 def test_a_manifest_whose_split_leaves_the_output(
     pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -93,6 +93,41 @@ def test_pairs_and_clean_images_come_back(pictures: Path, tmp_path: Path) -> Non
         assert np.array_equal(again[f"{splits[name]}/{name}"], image)
 
 
+def test_photographs_have_clean_images_of_their_own(pictures: Path, tmp_path: Path) -> None:
+    words = ("camera:10+5+90", "sp:0.3", "patch:camera:10+5", "0.5*camera:10+5 + 0.5*sp:0.3")
+    _make(open_source(pictures), tmp_path / "set", replace(SETTINGS, noise=words, val=0))
+    files = _content(tmp_path / "set")
+    folders = {
+        "camera:10+5+90": "clean-camera-10+5+90",
+        "sp:0.3": "clean",
+        "patch:camera:10+5": "clean-patch-camera-10+5",
+        "0.5*camera:10+5 + 0.5*sp:0.3": "clean-0.5-camera-10+5+0.5-sp-0.3",
+    }
+    found = list(manifest.pairs(tmp_path / "set"))
+    assert {(pair.noise, pair.clean.parent.relative_to(tmp_path / "set").parts[0]) for pair in found} == {
+        *folders.items()
+    }
+    entries = manifest.load(tmp_path / "set" / "manifest.jsonl").entries
+    hashes = {file: digest for entry in entries for file, digest in entry.hashes.items()}
+    assert hashes == {name: sha256(data).hexdigest() for name, data in files.items() if name != "manifest.jsonl"}
+    for pair in found:
+        if pair.noise == "camera:10+5+90":
+            source = tmp_path / "set" / "clean" / pair.image
+            noisy, clean, scene = (
+                np.asarray(Image.open(path)).astype(float) for path in (pair.noisy, pair.clean, source)
+            )
+            assert np.square(noisy - clean).mean() < np.square(noisy - scene).mean()
+
+
+def test_a_manifest_from_before_they_had_them(pictures: Path, tmp_path: Path) -> None:
+    _make(open_source(pictures), tmp_path / "set")
+    path = tmp_path / "set" / "manifest.jsonl"
+    now = manifest.load(path)
+    path.write_text(path.read_text().replace(', "reference": null, "reference_sha256": null', ""))
+    assert "reference" not in path.read_text()
+    assert manifest.load(path) == now
+
+
 def test_without_clean_images(pictures: Path, tmp_path: Path) -> None:
     _make(open_source(pictures), tmp_path / "set", replace(SETTINGS, clean=False, val=0))
     assert sorted(path.name for path in (tmp_path / "set").iterdir()) == ["gaussian-25", "manifest.jsonl", "sp-0.3"]
