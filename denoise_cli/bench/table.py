@@ -5,9 +5,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from denoise_cli.bench.references import published
+from denoise_cli.noise.chain import THEN
 from denoise_cli.shelf import Entry
 
-_SCORE = re.compile(r"(?P<images>.+?) (?P<kind>[a-z-]+):(?P<level>\S+) (?P<input>float|8 bit)(?P<more>(?:, .+)?)")
+_NOISE = r"[a-z-]+:\S+"
+_SCORE = re.compile(
+    rf"(?P<images>.+?) (?P<noise>{_NOISE}(?:{THEN}{_NOISE})*) (?P<input>float|8 bit)(?P<more>(?:, .+)?)"
+)
 _OWN = re.compile(r"(?:, (?P<worst>worst image))?(?:, told sigma)?(?:, \d+ iterations)?(?:, (?P<top>top-1 %))?")
 _TITLES = ("weights", "numbers", "images", "noise", "float", "8 bit", "beside it")
 
@@ -60,12 +64,14 @@ def _lines(entry: Entry) -> dict[tuple[str, str], _Line]:
         own = _OWN.fullmatch(found["more"])
         more = own["worst"] or own["top"] if own else None
         images = f"{found['images']}, {more}" if more else found["images"]
-        line = lines.setdefault((images, found["kind"]), _Line())
+        kinds, levels = zip(*(word.split(":", 1) for word in found["noise"].split(THEN)), strict=True)
+        level = "+".join(levels)
+        line = lines.setdefault((images, THEN.join(kinds)), _Line())
         if own is None:
             whose = found["more"].rpartition(", ")[2]
-            line.beside.setdefault(whose, {}).setdefault(found["level"], score)  # of float and 8 bit the first
+            line.beside.setdefault(whose, {}).setdefault(level, score)  # of float and 8 bit the first
         else:
-            (line.floats if found["input"] == "float" else line.bytes)[found["level"]] = score
+            (line.floats if found["input"] == "float" else line.bytes)[level] = score
     return lines
 
 

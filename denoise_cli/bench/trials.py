@@ -10,10 +10,12 @@ from denoise_cli.inference.choose import CAMERA, GAUSSIAN, IMPULSES, JPEG, LIGHT
 from denoise_cli.method import PAIRS
 from denoise_cli.noise import Noise, parse
 from denoise_cli.noise.camera import Camera
+from denoise_cli.noise.chain import Chain, links
 from denoise_cli.noise.gaussian import Gaussian
 from denoise_cli.noise.impulse import SaltAndPepper
 from denoise_cli.noise.jpeg import Jpeg
 from denoise_cli.noise.levels import Level
+from denoise_cli.noise.lowres import LowResolution
 from denoise_cli.noise.mixed import Mixed
 from denoise_cli.noise.mixture import Mixture
 from denoise_cli.noise.poisson_gaussian import PoissonGaussian
@@ -34,6 +36,8 @@ _LEVELS: dict[type[Noise], tuple[str, ...]] = {
     PoissonGaussian: ("poisson-gaussian:0.1+0.02", "poisson-gaussian:0.2+0.04"),
     Camera: ("camera:0.02+0.01+95", "camera:0.05+0.02+90", "camera:0.1+0.04+75"),
     Jpeg: ("jpeg:10", "jpeg:20", "jpeg:40"),
+    LowResolution: ("lowres:2", "lowres:3", "lowres:4"),
+    Chain: ("gaussian:10 then jpeg:90", "gaussian:25 then jpeg:80", "gaussian:50 then jpeg:70"),
 }
 _PLAIN: dict[type[Noise], tuple[str, ...]] = {SaltAndPepper: (IMPULSES,), Gaussian: (GAUSSIAN,)}
 _PARTICULAR: dict[type[Noise], tuple[str, ...]] = {  # kinds of weights that such an image takes: the first there are
@@ -41,6 +45,7 @@ _PARTICULAR: dict[type[Noise], tuple[str, ...]] = {  # kinds of weights that suc
     PoissonGaussian: (LIGHT, GAUSSIAN),
     Camera: (CAMERA, GAUSSIAN),
     Jpeg: (JPEG, GAUSSIAN),
+    Chain: (JPEG, GAUSSIAN),
 }
 _TOLD = ("gaussian:15", "gaussian:25", "gaussian:35", "gaussian:50", "gaussian:75")  # of nets that are told sigma
 
@@ -187,12 +192,17 @@ def _within(noise: Noise, words: tuple[str, ...]) -> tuple[str, ...]:
     inside = (
         word
         for word in words
-        if all(
+        if _kinds(parse(word)) == _kinds(noise)
+        and all(
             theirs.low - 1e-6 <= own.low and own.high <= theirs.high + 1e-6
             for own, theirs in zip(_ranges(parse(word)), wide, strict=False)
         )
     )
     return tuple(inside) or (str(noise),)
+
+
+def _kinds(noise: Noise) -> list[type[Noise]]:
+    return [type(link) for link in links(noise)]
 
 
 def _ranges(noise: Noise) -> tuple[Level, ...]:
@@ -204,10 +214,14 @@ def _ranges(noise: Noise) -> tuple[Level, ...]:
             return (noise.share,)
         case Jpeg():
             return (noise.quality,)
+        case LowResolution():
+            return (noise.factor,)
         case Mixed():
             return (noise.gaussian.sigma, noise.impulses.share)
         case PoissonGaussian():
             return (noise.shot.sigma, noise.read.sigma)
         case Camera():
             return (noise.shot.sigma, noise.read.sigma, *((noise.jpeg.quality,) if noise.jpeg else ()))
+        case Chain():
+            return tuple(level for link in noise.noises for level in _ranges(link))
     return ()

@@ -23,6 +23,7 @@ from denoise_cli.errors import InputError, UsageError
 from denoise_cli.image import Image, encode, load_opencv
 from denoise_cli.image import Source as Origin
 from denoise_cli.noise.camera import Camera
+from denoise_cli.noise.chain import THEN
 from denoise_cli.noise.patch import bare
 from denoise_cli.seeds import derive
 
@@ -78,7 +79,7 @@ def words(kind: str, levels: Sequence[str] | None = None) -> tuple[str, ...]:
 
 def folder_of(word: str) -> str:
     """The folder for a noise: ``sp-0.1`` for ``sp:0.1``, ``0.5-sp-0.1+0.5-jpeg-30`` for a mixture of two."""
-    return word.replace(" ", "").replace(":", "-").replace("*", "-")
+    return word.replace(THEN, "-then-").replace(" ", "").replace(":", "-").replace("*", "-")
 
 
 def split(names: Sequence[str], val: float, seed: int, tested: Collection[str] = ()) -> dict[str, str]:
@@ -227,8 +228,8 @@ def _written(output: Output, file: str, pixels: Pixels) -> str:
 
 
 def _level(word: str) -> float | str:
-    if "*" in word:
-        return word  # a mixture has no level but itself
+    if "*" in word or THEN in word:
+        return word  # a mixture has no level but itself, and a chain several
     text = word.rpartition(":")[2]
     try:
         return float(text)

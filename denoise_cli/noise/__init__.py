@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from denoise_cli.errors import UsageError, did_you_mean
 from denoise_cli.noise.camera import Camera
+from denoise_cli.noise.chain import THEN, Chain
 from denoise_cli.noise.gaussian import Gaussian
 from denoise_cli.noise.impulse import SaltAndPepper
 from denoise_cli.noise.jpeg import Jpeg
@@ -38,12 +39,15 @@ _EXAMPLES = {
 def parse(word: str) -> Noise:
     """Read ``kind:level``, such as ``sp:0.1``, ``gaussian:0..55``, ``mixed:25+0.05`` or ``patch:sp:0.5``.
 
-    ``0.6*gaussian:0..55 + 0.4*jpeg:10..90`` is a mixture, of which each image draws one. Raises ``UsageError``
-    for an unknown kind or a level out of its range.
+    ``0.6*gaussian:0..55 + 0.4*jpeg:10..90`` is a mixture, of which each image draws one, and
+    ``gaussian:0..50 then jpeg:50..95`` one after the other. Raises ``UsageError`` for an unknown kind or a level out of
+    its range.
     """
     kind, colon, level = word.partition(":")
     if "*" in kind:
         return Mixture.parse(word)
+    if THEN in word:
+        return Chain.parse(word)
     if kind not in _KINDS:
         raise UsageError(f"There is no noise {kind!r}.", did_you_mean(kind, _KINDS))
     if not colon or not level:

@@ -6,6 +6,7 @@ import torch
 from torch import Generator, Tensor
 
 from denoise_cli.errors import UsageError
+from denoise_cli.noise.chain import links
 from denoise_cli.noise.mixture import parts
 from denoise_cli.noise.pair import Noise, Pair
 
@@ -43,8 +44,9 @@ class Patch:
 
 
 def bare(noise: Noise) -> tuple[Noise, ...]:
-    """The noises of a mixture, or the one that it is, each without its rectangles."""
-    return tuple(part.inner if isinstance(part, Patch) else part for part in parts(noise))
+    """All noises of a mixture, or of the one that it is: each of a chain, and without its rectangles."""
+    each = (link for part in parts(noise) for link in links(part))
+    return tuple(link.inner if isinstance(link, Patch) else link for link in each)
 
 
 def rectangles(count: int, height: int, width: int, generator: Generator) -> Tensor:
