@@ -57,6 +57,19 @@ def test_what_was_measured_beside_and_other_measures() -> None:
     ]
 
 
+def test_noise_after_noise_has_the_levels_of_both() -> None:
+    scores = {
+        "cbsd68 gaussian:10 then jpeg:90 8 bit": 34.0,
+        "cbsd68 gaussian:25 then jpeg:80 8 bit": 30.0,
+        "cbsd68 gaussian:25 then jpeg:80 8 bit, noisy input": 23.0,
+        "cbsd68 gaussian:25 8 bit": 31.0,
+    }
+    assert [row.split(" | ", 2)[2] for row in _rows(replace(_entry(scores), noise="gaussian:0..50 then jpeg:50"))] == [
+        "cbsd68 | gaussian then jpeg 10+90 / 25+80 |  | 34.00 / 30.00 | - / 23.00 noisy input |",
+        "cbsd68 | gaussian 25 |  | 31.00 | 30.71 CBM3D |",
+    ]
+
+
 def test_the_readme_quotes_the_index() -> None:
     assert table(shelf.entries()) in _README.read_text(encoding="utf-8")
 

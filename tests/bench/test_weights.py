@@ -213,6 +213,23 @@ def test_particular_noise_is_scored_beside_the_weights_that_are_taken_for_it_now
     assert found["cbsd68 gaussian:25 float"] == (), "all images: the scores of others stand in the index"
 
 
+def test_noise_after_noise_is_scored_at_levels_of_both_that_were_learned(stock: Any) -> None:
+    stock("dncnn.color", "gaussian", depth=3, features=4)
+    stock("dncnn.color-3", depth=3, features=4)
+
+    def found(noise: str) -> dict[str, tuple[str, ...]]:
+        return {str(case.trial): case.beside for case in cases(_with_noise("dncnn.color-3", noise))}
+
+    all_ = found("0.5*gaussian:0..55 then jpeg:75..100 + 0.5*lowres:2..3")
+    beside = (INPUT, "dncnn.color")
+    assert {what: all_[what] for what in all_ if "then" in what} == {
+        "cbsd68 gaussian:10 then jpeg:90 8 bit": beside,
+        "cbsd68 gaussian:25 then jpeg:80 8 bit": beside,
+    }
+    assert [what for what in all_ if "lowres" in what] == ["cbsd68 lowres:2 8 bit", "cbsd68 lowres:3 8 bit"]
+    assert list(found("sp:0.1 then jpeg:75")) == ["cbsd68 sp:0.1 then jpeg:75 8 bit"]
+
+
 def test_weights_are_scored_on_what_they_are_for() -> None:
     impulses = shelf.Entry("dt.sp", "", "impulses", "sp:0..0.7", 3, 27360, "", "", 0, 1.0, "cpu")
     assert {str(case).split()[0] for case in cases(impulses)} == {"cifar10-subset", "cbsd68"}
