@@ -85,6 +85,7 @@ def _record(name: str, image: "Image", seen: "Look", command: str | None) -> dic
         "impulses_apart": seen.apart,
         "clipped_share": round(seen.clipped_share, 5),
         "jpeg_blocks": seen.jpeg_blocks,
+        "jpeg_quality": None if seen.jpeg_quality is None else round(seen.jpeg_quality),
         "suggestion": command,
         "error": None,
     }
@@ -98,6 +99,8 @@ def _line(name: str, seen: "Look", command: str | None) -> tuple[str, ...]:
         kind.append("impulses by channel")
     if seen.jpeg_blocks:
         kind.append("JPEG blocks")
+    if seen.jpeg_quality is not None:
+        kind.append(f"JPEG quality {seen.jpeg_quality:.0f}")
     return (
         name,
         f"{255 * seen.sigma:.1f}",

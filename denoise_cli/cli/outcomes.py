@@ -94,6 +94,7 @@ def _details(result: Result) -> str:
         words.append(f"noise of sigma {255 * seen.sigma:.1f}{grows}, {'' if seen.white else 'not '}white")
         words.append(f"{100 * seen.clipped_share:.1f} % clipped")
         words += ["blocks of JPEG"] if seen.jpeg_blocks else []
+        words += [f"a JPEG of quality {seen.jpeg_quality:.0f}"] if seen.jpeg_quality else []
     words += [f"weights {result.choice.digest[:12]}"] if result.choice.digest else []
     words += [f"tiles of {engine.tile} pixels"] if engine.tile else []
     return ", ".join((*words, str(engine.device), str(engine.dtype).removeprefix("torch.")))

@@ -34,6 +34,8 @@ _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and
 _LEAST_TOLD = 10 / 255  # sigma below which its error weighs: a fine texture passes for noise, black hides it
 _LEAST_BESIDE = 8 / 255  # sigma from which noise beside impulses is worth removing; fine textures read up to 7
 _LEAST_CORRELATED = 2.5 / 255  # sigma below which noise that is not white may be that of a clean picture, compressed
+_ROUGH = 80  # quality of a JPEG file below which what it lost is worth restoring, also where no block stands out
+_FINE = 93  # quality from which a JPEG file keeps noise as it was
 _LEAST_COARSE = 6.5  # times as much noise in coarse detail as in the finest: demosaicing leaves 8 to 20, textures less
 
 
@@ -51,6 +53,7 @@ class Look:
     fine: float = 0.0  # sigma in the finest detail only, which denoisers of white noise go by
     whole: bool = False  # whether no pixel was left out of all that
     apart: bool = False  # whether each channel has impulses of its own
+    jpeg_quality: float | None = None  # 1 to 100, of the JPEG file that it was read from
 
     @property
     def suits(self) -> str:
@@ -72,7 +75,7 @@ class Look:
         """The noise, where it is such that what cannot have been noise can be told from it."""
         if self.suits != GAUSSIAN or self.demosaiced:
             return None
-        clear = self.white and not self.jpeg_blocks
+        clear = self.white and not self.compressed
         return Grain(self.shot, self.read if self.shot else self.sigma, clear)
 
     @property
@@ -81,12 +84,18 @@ class Look:
         return not self.white and self.sigma > _LEAST_CORRELATED and self.sigma > _LEAST_COARSE * self.fine
 
     @property
+    def compressed(self) -> bool:
+        """Whether there is loss by JPEG worth restoring, or noise that it changed."""
+        quality = 100.0 if self.jpeg_quality is None else self.jpeg_quality
+        return self.jpeg_blocks or quality < (_FINE if self.sigma > _LEAST_CORRELATED else _ROUGH)
+
+    @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of weights that it takes, of ``KINDS``, the most particular one first."""
         shown = {
             MIXED: self.grainy_beside,
             CAMERA: self.suits == GAUSSIAN and self.demosaiced,
-            JPEG: self.suits == GAUSSIAN and self.jpeg_blocks,
+            JPEG: self.suits == GAUSSIAN and self.compressed,
             LIGHT: self.suits == GAUSSIAN and self.shot > 0,
         }
         return (*(kind for kind, there in shown.items() if there), self.suits)
@@ -96,7 +105,10 @@ class Look:
             grain = f" and sigma {255 * self.fine:.1f}" if self.grainy_beside else ""
             where = " in each channel by itself" if self.apart else ""
             return f"{100 * self.impulse_share:.1f} % salt and pepper{where}{grain}"
-        return f"sigma {255 * self.sigma:.1f}"
+        words = [f"sigma {255 * self.sigma:.1f}"]
+        if self.compressed:
+            words.append("blocks of JPEG" if self.jpeg_quality is None else f"JPEG of quality {self.jpeg_quality:.0f}")
+        return ", ".join(words)
 
 
 def look(image: Image, most: int = _LOOKED_AT) -> Look:
@@ -122,6 +134,7 @@ def look(image: Image, most: int = _LOOKED_AT) -> Look:
         level.fine,
         known is None and noisy.shape == whole.shape,
         apart,
+        image.source.jpeg.quality if image.source.jpeg else None,
     )
 
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from denoise_cli import shelf
 from denoise_cli.errors import WeightsError
-from denoise_cli.inference.choose import CAMERA, GAUSSIAN, IMPULSES, MIXED, Look, choose, ranked
+from denoise_cli.inference.choose import CAMERA, GAUSSIAN, IMPULSES, JPEG, MIXED, Look, choose, ranked
 
 _CLEAN = 1.5 / 255  # sigma up to which there is nothing to remove
 _FILTERS = {IMPULSES: ("impulse", "adaptive-median", "inpaint"), GAUSSIAN: ("bm3d", "nlm")}  # take no weights
@@ -27,6 +27,8 @@ def suggest(seen: Look, name: str, channels: int, entries: Sequence[shelf.Entry]
         return f"denoise run {_quoted(name)}"
     if seen.suits == IMPULSES:
         return _run(name, _weights(seen, channels, entries, "impulse"))
+    if seen.compressed and JPEG in there:
+        return _run(name, _weights(seen, channels, entries, "nlm"))
     if seen.sigma <= _CLEAN:
         return None
     if seen.white or CAMERA in there:

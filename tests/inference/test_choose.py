@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pillow
 
 from denoise_cli import shelf
 from denoise_cli.data.sources import open_source
 from denoise_cli.errors import WeightsError
-from denoise_cli.image import Image, Source
+from denoise_cli.image import Image, Source, read
 from denoise_cli.inference.choose import GAUSSIAN, IMPULSES, Look, choose, has_learnt, look, nearest
 from denoise_cli.noise import parse, stored
 
@@ -200,6 +201,30 @@ def test_coarse_noise_is_a_cameras_also_where_it_is_weak_or_there_are_blocks() -
     assert chosen == ["a.1", *4 * ["cbdnet.camera"]]
     assert choose(coarse[1], 3, [entries[0], entries[2]]).name == "a.1"
     assert choose(replace(coarse[1], jpeg_blocks=True), 3, entries).name == "cbdnet.camera"
+
+
+@pytest.mark.parametrize(
+    ("quality", "sigma", "name"),
+    [(70, 0.5, "c.jpeg"), (85, 0.5, "a.1"), (85, 8, "c.jpeg"), (92, 8, "c.jpeg"), (95, 8, "a.1"), (None, 8, "a.1")],
+)
+def test_what_a_file_says_of_its_quality_counts_where_no_block_is_seen(
+    quality: float | None, sigma: float, name: str
+) -> None:
+    entries = [entry("a.1", GAUSSIAN, 3), entry("c.jpeg", "jpeg", 3, "jpeg:5..95")]
+    seen = Look(0.0, sigma / 255, jpeg_quality=quality)
+    assert choose(seen, 3, entries).name == name
+    assert seen.compressed == (name == "c.jpeg") == ("JPEG of quality" in str(seen))
+    grain = seen.grain
+    assert grain is not None and grain.alone != seen.compressed
+
+
+def test_the_quality_of_a_file_is_looked_up_in_it(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(100, 140, (40, 48, 3), dtype=np.uint8)
+    for quality in (5, 20, 50, 75, 90, 95):
+        Pillow.fromarray(pixels).save(tmp_path / "x.jpg", quality=quality)
+        assert look(read(tmp_path / "x.jpg")).jpeg_quality == pytest.approx(quality, abs=1)
+    Pillow.fromarray(pixels).save(tmp_path / "x.png")
+    assert look(read(tmp_path / "x.png")).jpeg_quality is None
 
 
 def test_a_mixture_learnt_the_strongest_of_its_gaussian_noises() -> None:

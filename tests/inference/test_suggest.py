@@ -46,6 +46,14 @@ def test_one_run_where_there_are_weights_for_both_and_nets_for_camera_noise() ->
     assert suggest(Look(0.0, 0.1, white=False), "x.png", 3, both) == "denoise run x.png --model d.camera"
 
 
+def test_blocks_of_jpeg_are_to_be_removed_also_where_there_is_no_noise() -> None:
+    blocks = Look(0.0, 0.0, jpeg_blocks=True)
+    assert suggest(blocks, "x.jpg", 3, [*SHELF, entry("c.jpeg", "jpeg")]) == "denoise run x.jpg --model c.jpeg"
+    assert suggest(blocks, "x.jpg", 3, SHELF) is None, "nothing here knows how"
+    file = Look(0.0, 0.0, jpeg_quality=60)
+    assert suggest(file, "x.jpg", 3, [*SHELF, entry("c.jpeg", "jpeg")]) == "denoise run x.jpg --model c.jpeg"
+
+
 def test_rivals_are_other_models_for_such_noise_and_filters() -> None:
     shelf = [*SHELF, entry("b.more", "gaussian"), entry("c.grain", "gaussian, jpeg"), entry("d.gray", "gaussian", 1)]
     assert rivals(Look(0.0, 0.1), 3, shelf) == ["c.grain", "bm3d", "nlm"]
