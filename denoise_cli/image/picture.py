@@ -60,6 +60,14 @@ class Jpeg:
             steps = sum(sum(luma[start : start + 4]) for start in (0, 8, 16)) / _LOW_STEPS
         return 100 - 50 * steps if steps <= 1 else 50 / steps
 
+    def finer(self, quality: float) -> Jpeg:
+        """With steps as small as those of ``quality``, 50 to 99, on average; the same where they are no larger."""
+        if self.quality >= quality:
+            return self
+        share = (100 - quality) / 50 * _STEPS / sum(self.tables[0])
+        tables = tuple(tuple(max(1, round(step * share)) for step in table) for table in self.tables)
+        return replace(self, tables=tables)
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -154,6 +162,11 @@ class Image:
     def with_pixels(self, clean: Pixels) -> Image:
         """The same image with other pixels, (C, H, W) float32; alpha and metadata stay."""
         return replace(self, samples=clean)
+
+    def finer(self, quality: float) -> Image:
+        """The same image; one from a JPEG file becomes no JPEG file below that ``quality``, 50 to 99."""
+        jpeg = self.source.jpeg
+        return self if jpeg is None else replace(self, source=replace(self.source, jpeg=jpeg.finer(quality)))
 
     def cut(self, box: Box) -> Image:
         """The part in ``box``, with all metadata. Raises InputError where it leaves the image."""

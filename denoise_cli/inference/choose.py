@@ -73,10 +73,9 @@ class Look:
     @property
     def grain(self) -> Grain | None:
         """The noise, where it is such that what cannot have been noise can be told from it."""
-        if self.suits != GAUSSIAN or self.demosaiced:
+        if self.suits != GAUSSIAN or self.demosaiced or self.compressed:
             return None
-        clear = self.white and not self.compressed
-        return Grain(self.shot, self.read if self.shot else self.sigma, clear)
+        return Grain(self.shot, self.read if self.shot else self.sigma, self.white)
 
     @property
     def demosaiced(self) -> bool:

@@ -32,7 +32,7 @@ class Grain:
 
     shot: float
     read: float
-    alone: bool = True  # whether nothing else is to go: no blocks of JPEG, no noise that is not white
+    alone: bool = True  # whether nothing else is to go, no noise that is not white
 
     def deviation(self, light: Tensor) -> Tensor:
         """Its standard deviation where there is so much ``light``."""

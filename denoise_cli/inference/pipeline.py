@@ -19,6 +19,7 @@ from denoise_cli.inference.run import SMALL, Answer, answer, answer_all, go_toge
 from denoise_cli.inference.workbench import Choice, Sight, Workbench
 
 _PLAIN = Looks()
+_FINE = 90  # quality of a JPEG file, at least, that is not to lose again what was restored
 _WAITING, _LARGE = 3, 1 << 22  # results that may wait to be written; pixels beyond which only one may
 TOGETHER, TOGETHER_PIXELS = 16, 1 << 16  # so many images and pixels at most
 
@@ -193,6 +194,8 @@ def _denoised(
         pairs = [(frame, answer.images) for frame, answer in zip(frames, found, strict=True)]
         gain = min(residual_gain(*pair) for pair in pairs) if looks.residual else None
         pictures = list(zip(*(looks.pictures(*pair, gain) for pair in pairs), strict=True))
+        if result.choice.restores:
+            pictures = [tuple(image.finer(_FINE) for image in images) for images in pictures]
         taken = result.seconds + seconds + time.monotonic() - began
         done = replace(result, counts=found[0].counts, residual_gain=gain, outputs=result.job.paths, seconds=taken)
         yield done, replace(loaded, frames=frames), pictures

@@ -15,6 +15,7 @@ from denoise_cli.image import Image
 from denoise_cli.inference.choose import (
     GLANCE,
     IMPULSES,
+    JPEG,
     MIXED,
     Look,
     choose,
@@ -59,6 +60,7 @@ class Choice:
     shown: Guess | None = None  # what it shows, where a classifier told
     grain: Grain | None = None  # the noise as measured, where what cannot have been noise is to stay
     warning: str = ""  # where the model that was named learned other noise
+    restores: bool = False  # what JPEG lost, which a file is not to lose again
 
     def told(self) -> "Choice":
         """The same for this image alone: a noise level that the engine would measure is told, where it was seen."""
@@ -87,6 +89,7 @@ class Workbench:
         self._method = name.partition(".")[0] if name else None
         self._outer = "".join(name.rpartition(":")[:2]) if name else ""  # nn3d: before the name of what it wraps
         self._fixed: str | None = None  # the one engine for all images
+        self._restores = False  # whether it learned what JPEG loses
         self._for_impulses = False  # whether it learned those of whole pixels
         self._digest: str | None = None  # of its weights
         self._router: Router | None = None  # picks among the weights of the method
@@ -105,6 +108,7 @@ class Workbench:
                 self._engine(name)
                 entry = shelf.find(name.removeprefix(self._outer)) if card.learns and wish.file is None else None
                 self._for_impulses = entry is not None and IMPULSES in entry.kinds
+                self._restores = entry is not None and JPEG in entry.kinds
         elif wish.shown is not None or wish.classifier is not None:
             raise UsageError("A class of images is of no use without --model.", "Name a model with weights by class.")
         self._able = [] if self._fixed is not None else self._accepted()
@@ -126,7 +130,7 @@ class Workbench:
             engine = self._engine(self._fixed)
             if apart:
                 engine = self._channel_by_channel(self._fixed, engine)
-            return Choice(engine, self._fixed, seen, self._digest)
+            return Choice(engine, self._fixed, seen, self._digest, restores=self._restores)
         if self._router is not None:
             shown = self._router.pick(image)
             name = f"{self._method}.{shown.name}"
@@ -138,7 +142,8 @@ class Workbench:
         grain = None if self._method is not None or _is_told(engine) else seen.grain
         if seen.apart:
             engine = self._channel_by_channel(name, engine)
-        chosen = Choice(engine, name, seen, entry.sha256, grain=grain, warning=warning)
+        restores = JPEG in entry.kinds and seen.compressed
+        chosen = Choice(engine, name, seen, entry.sha256, grain=grain, warning=warning, restores=restores)
         if seen.grainy_beside and MIXED not in entry.kinds and not self._outer:
             with suppress(WeightsError):  # where nothing suits the rest, the impulses alone are removed
                 return self._followed(chosen, choose(seen.beside, image.channels, self._able))

@@ -12,6 +12,7 @@ from PIL import Image as Pillow
 
 from denoise_cli import shelf
 from denoise_cli.cli.app import main
+from denoise_cli.image import read
 from denoise_cli.noise.estimate import NoiseLevel, noise_level
 
 Caught = pytest.CaptureFixture[str]
@@ -33,6 +34,22 @@ def test_without_a_model_the_image_decides(here: Path, draw: Draw, capsys: Caugh
     assert main(["run", "in/gray.png", "-o", "out3", "--iters", "2", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["model"] == "dt.gaussian"
     assert take(here / "out3/gray.png").shape == (24, 32)
+
+
+@pytest.mark.usefixtures("shelved")
+def test_what_was_restored_is_not_lost_again_in_the_file(
+    here: Path, draw: Draw, stock: Callable[..., shelf.Entry], capsys: Caught
+) -> None:
+    Pillow.fromarray(draw(here / "clean.png", channels=3)).save(here / "x.jpg", quality=40, subsampling=1)
+    stock("dncnn.jpeg", "jpeg", noise="jpeg:5..95", depth=3, features=4)
+    quality = {}
+    for model in ("", "dncnn.jpeg", "dncnn.color-blind"):
+        assert main(["run", "x.jpg", "-o", f"{model}y.jpg", *(["-m", model] if model else []), "--json"]) == 0
+        assert json.loads(capsys.readouterr().out)["model"] == (model or "dncnn.jpeg")
+        source = read(here / f"{model}y.jpg").source.jpeg
+        assert source is not None and source.subsampling == 1
+        quality[model] = round(source.quality)
+    assert quality == {"": 90, "dncnn.jpeg": 90, "dncnn.color-blind": 40}
 
 
 @pytest.mark.usefixtures("shelved")

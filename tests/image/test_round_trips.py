@@ -277,6 +277,16 @@ def test_jpeg_is_compressed_as_it_was() -> None:
     assert again.quantization == Pillow.open(io.BytesIO(data)).quantization and again.info["comment"] == b"hello"
 
 
+@pytest.mark.parametrize("quality", [8, 30, 75, 90, 97])
+def test_jpeg_can_be_compressed_less_than_it_was(quality: int) -> None:
+    data = pillow_file(Pillow.fromarray(plane(32, 48, 3, depth=8)), "JPEG", quality=quality)
+    found = decode(data, "photo.jpg").finer(85)
+    again = decode(encode(found), "again.jpg").source.jpeg
+    assert again is not None and again.quality == pytest.approx(max(quality, 85), abs=1)
+    assert min(step for table in again.tables for step in table) >= 1
+    assert quality < 85 or encode(found) == encode(decode(data, "photo.jpg"))
+
+
 @pytest.mark.parametrize("lossless", [False, True])
 def test_webp_stays_lossy_or_lossless(lossless: bool) -> None:
     found = decode(pillow_file(plane(32, 48, 3, depth=8), "WEBP", lossless=lossless), "photo.webp")
