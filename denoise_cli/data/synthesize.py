@@ -103,10 +103,10 @@ def synthesize(
     """Write the images of ``splits`` (name to split) and their noisy versions under ``folder``, a step an image.
 
     The tree is ``<split>/clean/<image>`` and ``<split>/<noise>-<level>/<image>``, with a noise that has a clean image
-    of its own also ``<split>/clean-<noise>-<level>/<image>``; the manifest comes last. A broken
-    image is a step with a problem. Raises ``OutputError`` where ``folder`` is not empty (and not ``force``) or cannot
-    be written, ``InputError`` where no image was readable or the name of one leaves ``folder``, ``UsageError`` for a
-    noise that there is not.
+    of its own also ``<split>/clean-<noise>-<level>/<image>``; the manifest comes last. A broken image is a step with a
+    problem. Raises ``OutputError`` where ``folder`` is not empty (and not ``force``) or cannot be written,
+    ``InputError`` where no image was readable or the name of one leaves ``folder``, ``UsageError`` for a noise that
+    there is not.
     """
     for word in settings.noise:
         noises.parse(word)  # before anything is written

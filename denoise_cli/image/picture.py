@@ -38,7 +38,6 @@ SUFFIXES: Final = {
 
 TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")  # chunks of a PNG file
 
-
 _STEPS = 3688  # sum of the luma's quantisation table at quality 50 (ITU-T T.81, table K.1)
 _LOW_STEPS = 177  # of which the first four of the first three rows
 
@@ -47,13 +46,15 @@ _LOW_STEPS = 177  # of which the first four of the first three rows
 class Jpeg:
     """How a JPEG file was compressed, so that it can be compressed like that again, and what else it carries."""
 
-    tables: tuple[tuple[int, ...], ...]  # quantisation tables of 64 numbers
+    tables: tuple[tuple[int, ...], ...]  # quantisation tables of 64 numbers; none where nothing was lost
     subsampling: int  # of the colour: 0 is 4:4:4, 1 is 4:2:2, 2 is 4:2:0, -1 is any other
     segments: tuple[tuple[str, bytes], ...] = ()  # further ones, as ("APP13", content)
 
     @property
     def quality(self) -> float:
         """The quality, 1 to 100, at which libjpeg's steps of the luma are as large on average."""
+        if not self.tables:
+            return 100.0
         luma = self.tables[0]
         steps = sum(luma) / _STEPS
         if steps > 1:  # where the largest are cut off at 255

@@ -233,7 +233,7 @@ def _through_pillow(image: Image, samples: NDArray[Any], format: str) -> bytes:
         picture.save(stream, "WEBP", **about, **kept)
         return stream.getvalue()
     how: dict[str, Any] = dict(_LOSSY)
-    if source.jpeg and source.mode == picture.mode:
+    if source.jpeg and source.jpeg.tables and source.mode == picture.mode:
         how = {"qtables": [list(table) for table in source.jpeg.tables]}
         if source.jpeg.subsampling >= 0:
             how["subsampling"] = source.jpeg.subsampling

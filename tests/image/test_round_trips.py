@@ -11,7 +11,7 @@ import pytest
 import tifffile
 from PIL import Image as Pillow
 
-from denoise_cli.image import CORE, Image, Source, decode, encode, load_opencv, png, read, write
+from denoise_cli.image import CORE, Image, Jpeg, Source, decode, encode, load_opencv, png, read, write
 
 cv2 = load_opencv()
 DEEPEST = {"png": 16, "tiff": 32, "ppm": 16}
@@ -275,6 +275,14 @@ def test_jpeg_is_compressed_as_it_was() -> None:
     assert found.source.jpeg is not None and found.source.jpeg.subsampling == 1
     again = Pillow.open(io.BytesIO(encode(found)))
     assert again.quantization == Pillow.open(io.BytesIO(data)).quantization and again.info["comment"] == b"hello"
+
+
+def test_a_jpeg_that_lost_nothing_has_no_tables() -> None:
+    source = Source("x.jpg", "jpeg", jpeg=Jpeg((), 0))
+    image = Image(plane(32, 48, 3, depth=8).transpose(2, 0, 1), source)
+    assert source.jpeg is not None and source.jpeg.quality == 100
+    again = decode(encode(image.finer(85)), "again.jpg").source.jpeg
+    assert again is not None and again.quality > 90
 
 
 @pytest.mark.parametrize("quality", [8, 30, 75, 90, 97])
