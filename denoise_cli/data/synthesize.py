@@ -172,8 +172,8 @@ def _pair(clean: Pixels, name: str, word: str, seed: int) -> tuple[Pixels, Pixel
         pair = noises.parse(word)(batch, torch.Generator().manual_seed(seed))
     except InputError as error:
         raise InputError(f"{name}: {error.what}", error.hint) from error
-    calm, noisy = (eight_bits(images.squeeze(0).numpy()) for images in (pair.clean, pair.noisy))
-    return noisy, calm if _has_own_clean(word) else None
+    reference = eight_bits(pair.clean.squeeze(0).numpy()) if _has_own_clean(word) else None
+    return eight_bits(pair.noisy.squeeze(0).numpy()), reference
 
 
 def prepare(pixels: Pixels, name: str, settings: Settings) -> Pixels:

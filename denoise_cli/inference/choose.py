@@ -13,9 +13,11 @@ from denoise_cli.layers.impulses import apart_share, find_impulses, salt_and_pep
 from denoise_cli.method import PAIRS
 from denoise_cli.noise import parse
 from denoise_cli.noise.blocks import has_jpeg_blocks
+from denoise_cli.noise.camera import Camera
 from denoise_cli.noise.estimate import noise_level
 from denoise_cli.noise.gaussian import Gaussian
 from denoise_cli.noise.impulse import SaltAndPepper
+from denoise_cli.noise.jpeg import Jpeg
 from denoise_cli.noise.mixed import Mixed
 from denoise_cli.noise.mixture import parts
 from denoise_cli.noise.patch import bare
@@ -196,6 +198,12 @@ def has_learnt(entry: shelf.Entry, seen: Look) -> bool:
     if seen.suits == IMPULSES:
         return any(isinstance(noise, SaltAndPepper | Mixed) for noise in noises)
     return not all(isinstance(noise, SaltAndPepper) for noise in noises)
+
+
+def restores_jpeg(entry: shelf.Entry) -> bool:
+    """Whether it met what JPEG loses in training. Of pairs nobody knows."""
+    noises = () if entry.noise == PAIRS else bare(parse(entry.noise))
+    return any(isinstance(noise, Jpeg) or (isinstance(noise, Camera) and noise.jpeg is not None) for noise in noises)
 
 
 def ranked(kind: str, seen: Look, channels: int, entries: Sequence[shelf.Entry]) -> list[shelf.Entry]:

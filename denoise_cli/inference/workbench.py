@@ -15,7 +15,6 @@ from denoise_cli.image import Image
 from denoise_cli.inference.choose import (
     GLANCE,
     IMPULSES,
-    JPEG,
     MIXED,
     Look,
     choose,
@@ -23,6 +22,7 @@ from denoise_cli.inference.choose import (
     has_learnt,
     look,
     nearest,
+    restores_jpeg,
 )
 from denoise_cli.inference.load import load_net, without_weights
 from denoise_cli.inference.patterns import Grain
@@ -108,7 +108,7 @@ class Workbench:
                 self._engine(name)
                 entry = shelf.find(name.removeprefix(self._outer)) if card.learns and wish.file is None else None
                 self._for_impulses = entry is not None and IMPULSES in entry.kinds
-                self._restores = entry is not None and JPEG in entry.kinds
+                self._restores = entry is not None and restores_jpeg(entry)
         elif wish.shown is not None or wish.classifier is not None:
             raise UsageError("A class of images is of no use without --model.", "Name a model with weights by class.")
         self._able = [] if self._fixed is not None else self._accepted()
@@ -142,7 +142,7 @@ class Workbench:
         grain = None if self._method is not None or _is_told(engine) else seen.grain
         if seen.apart:
             engine = self._channel_by_channel(name, engine)
-        restores = JPEG in entry.kinds and seen.compressed
+        restores = seen.compressed and restores_jpeg(entry)
         chosen = Choice(engine, name, seen, entry.sha256, grain=grain, warning=warning, restores=restores)
         if seen.grainy_beside and MIXED not in entry.kinds and not self._outer:
             with suppress(WeightsError):  # where nothing suits the rest, the impulses alone are removed

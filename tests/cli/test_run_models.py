@@ -42,14 +42,15 @@ def test_what_was_restored_is_not_lost_again_in_the_file(
 ) -> None:
     Pillow.fromarray(draw(here / "clean.png", channels=3)).save(here / "x.jpg", quality=40, subsampling=1)
     stock("dncnn.jpeg", "jpeg", noise="jpeg:5..95", depth=3, features=4)
+    stock("dncnn.camera", "camera", noise="camera:0..0.1+0..0.04+60..95", depth=3, features=4)
     quality = {}
-    for model in ("", "dncnn.jpeg", "dncnn.color-blind"):
+    for model in ("", "dncnn.jpeg", "dncnn.camera", "dncnn.color-blind"):
         assert main(["run", "x.jpg", "-o", f"{model}y.jpg", *(["-m", model] if model else []), "--json"]) == 0
         assert json.loads(capsys.readouterr().out)["model"] == (model or "dncnn.jpeg")
         source = read(here / f"{model}y.jpg").source.jpeg
         assert source is not None and source.subsampling == 1
         quality[model] = round(source.quality)
-    assert quality == {"": 90, "dncnn.jpeg": 90, "dncnn.color-blind": 40}
+    assert quality == {"": 90, "dncnn.jpeg": 90, "dncnn.camera": 90, "dncnn.color-blind": 40}
 
 
 @pytest.mark.usefixtures("shelved")
