@@ -9,9 +9,12 @@ from torch.nn import functional
 from denoise_cli.errors import UsageError
 from denoise_cli.noise.gaussian import Gaussian
 from denoise_cli.noise.jpeg import Jpeg
+from denoise_cli.noise.levels import Level
 from denoise_cli.noise.pair import Pair
 from denoise_cli.noise.poisson_gaussian import deviation
+from denoise_cli.noise.processing import Colours, Smoothing
 
+_FARTHEST = 16.0  # pixels that noise can be smoothed by
 _TOE = 0.003  # keeps the slope of the response finite in the dark, at about that of sRGB
 
 
@@ -25,43 +28,59 @@ class Camera:
     mean of many photographs, by which denoisers of real ones are judged, lacks it too. Images that are not in colour
     are, channel by channel, the mean of a gray scene's photograph. ``Pair.sigma`` is the deviation of ``n`` at each
     value of ``L``: the sensor's, before demosaicing and response, which is what CBDNet learns to estimate.
+
+    ``smoothing`` goes beyond that model: white balance and a colour matrix make the noise stronger (then it is seen in
+    ``Pair.sigma`` too), and the camera's own noise reduction smooths it, colour by so many pixels.
     """
 
     shot: Gaussian  # its sigma where there is most light, before the response
     read: Gaussian  # its sigma everywhere, before the response
     jpeg: Jpeg | None = None
+    smoothing: Level | None = None  # pixels; needs ``jpeg`` to be written
 
     @classmethod
     def parse(cls, text: str) -> "Camera":
-        """Read ``SHOT+READ`` or ``SHOT+READ+QUALITY``, such as ``0..0.16+0..0.06+60..100``."""
+        """Read ``SHOT+READ``, ``SHOT+READ+QUALITY`` or ``SHOT+READ+QUALITY+PIXELS``.
+
+        Such as ``0..0.16+0..0.06+60..100+0..3``; raises ``UsageError`` for anything else.
+        """
         parts = text.split("+")
-        if len(parts) not in (2, 3) or not all(parts):
+        if len(parts) not in (2, 3, 4) or not all(parts):
             raise UsageError(
                 f"camera:{text} does not name its levels.",
-                "Write the deviation by photons, a plus, that everywhere, and plus a JPEG quality where wanted: "
-                "camera:0..0.16+0..0.06+60..100.",
+                "Write the deviation by photons, a plus, that everywhere, plus a JPEG quality where wanted, and plus "
+                "the pixels by which the camera smooths noise of colour: camera:0..0.16+0..0.06+60..100+0..3.",
             )
-        jpeg = Jpeg.parse(parts[2]) if len(parts) == 3 else None
-        return cls(Gaussian.parse(parts[0]), Gaussian.parse(parts[1]), jpeg)
+        jpeg = Jpeg.parse(parts[2]) if len(parts) > 2 else None
+        smoothing = _pixels(parts[3]) if len(parts) > 3 else None
+        return cls(Gaussian.parse(parts[0]), Gaussian.parse(parts[1]), jpeg, smoothing)
 
     def __str__(self) -> str:
-        quality = f"+{self.jpeg.quality}" if self.jpeg else ""
-        return f"camera:{self.shot.level}+{self.read.level}{quality}"
+        rest = "".join(f"+{level}" for level in (self.jpeg and self.jpeg.quality, self.smoothing) if level)
+        return f"camera:{self.shot.level}+{self.read.level}{rest}"
 
     def __call__(self, clean: Tensor, generator: Generator) -> Pair:
         count, channels, height, width = clean.shape
         shot, read = self.shot.sigma.draw(count, generator), self.read.sigma.draw(count, generator)
         response = Response.draw(count, generator)
         corner = torch.randint(2, (2, count, 1, 1, 1), generator=generator, device=clean.device)
+        colours = Colours.draw(count, generator) if self.smoothing else None
+        smooth = Smoothing.draw(self.smoothing, count, generator) if self.smoothing else None
         # At least 2x2, so that each colour of the mosaic is there.
         scene = functional.pad(clean, (0, int(width == 1), 0, int(height == 1)), mode="replicate").clamp(0, 1)
         views = [scene] if channels == 3 else [part.expand(-1, 3, -1, -1) for part in torch.split(scene, 1, dim=1)]
         parts = []
         for view in views:
             light = response.undo(view)
+            light = colours.undo(light) if colours else light
             unit = torch.randn(light.shape, generator=generator, device=light.device)
             sigma = deviation(light, shot, read)
-            photos = [response(demosaic(sensed, corner).clamp(0, 1)) for sensed in (light, light + sigma * unit)]
+            seen = [demosaic(sensed, corner) for sensed in (light, light + sigma * unit)]
+            if colours:
+                seen, sigma = [colours(sensed) for sensed in seen], colours.deviation(sigma)
+            photos = [response(linear.clamp(0, 1)) for linear in seen]
+            if smooth:
+                photos[1] = (photos[0] + smooth(photos[1] - photos[0])).clamp(0, 1)
             parts.append([*photos, sigma] if channels == 3 else [*(_gray(photo) for photo in photos), sigma[:, :1]])
         calm, noisy, sigma = (torch.cat(part, dim=1)[:, :, :height, :width] for part in zip(*parts, strict=True))
         if self.jpeg:
@@ -95,6 +114,15 @@ class Response:
 
     def _ends(self) -> tuple[Tensor, Tensor]:
         return _TOE ** (1 / self.gamma), (1 + _TOE) ** (1 / self.gamma)
+
+
+def _pixels(text: str) -> Level:
+    smoothing = Level.parse(text)
+    if smoothing.high > _FARTHEST:
+        raise UsageError(
+            f"A camera does not smooth its noise by {text} pixels.", f"Name 0 to {_FARTHEST:g} pixels, as in 0..3."
+        )
+    return smoothing
 
 
 def _gray(photo: Tensor) -> Tensor:

@@ -109,3 +109,63 @@ def test_demosaicing_by_hand() -> None:
     assert seen[1, 1, 2] == (green[0, 2] + green[2, 2] + green[1, 1] + green[1, 3]) / 4
     assert seen[2, 2, 1] == (blue[1, 0] + blue[1, 2] + blue[3, 0] + blue[3, 2]) / 4
     assert seen[2, 0, 0] == blue[1, 0]  # at the edge only one is near
+
+
+def _photograph(word: str) -> tuple[Tensor, Tensor]:
+    """The noise of an even gray scene's photograph (3, 256, 256), and its luma (256, 256)."""
+    pair = noise.parse(word)(torch.full((1, 3, 256, 256), 0.4), torch.Generator().manual_seed(3))
+    error = (pair.noisy - pair.clean)[0]
+    return error, torch.einsum("c,chw->hw", torch.tensor([0.299, 0.587, 0.114]), error)
+
+
+def _fine(plane: Tensor) -> float:
+    """The share of the power above an eighth of the sampling rate, in either direction."""
+    power = torch.fft.fft2(plane - plane.mean()).abs().square()
+    high = torch.fft.fftfreq(plane.shape[-1]).abs() > 1 / 8
+    return (power[high[:, None] | high].sum() / power.sum()).item()
+
+
+def test_a_camera_smooths_noise_of_colour_more_than_that_of_luma() -> None:
+    sharp, smooth = _photograph("camera:0.06+0.02+100+0"), _photograph("camera:0.06+0.02+100+2.5")
+    colour = [_fine(error[0] - luma) for error, luma in (sharp, smooth)]
+    assert colour[0] > 0.3 and colour[1] < 0.1
+    assert _fine(smooth[1]) > 2 * colour[1] and _fine(smooth[1]) < _fine(sharp[1])
+
+
+def test_white_balance_and_colour_matrix_make_red_and_blue_the_noisiest() -> None:
+    error, _ = _photograph("camera:0.06+0.02+100+0")
+    red, green, blue = error.std(dim=(1, 2))
+    assert red > 1.2 * green and blue > 1.2 * green
+    plain, _ = _photograph("camera:0.06+0.02+100")
+    assert error.std() > 1.2 * plain.std()
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_processed_photograph_without_noise_is_that_of_the_scene(channels: int) -> None:
+    clean = _smooth()[:, :channels]
+    pair = noise.parse("camera:0+0+100+0..3")(clean, torch.Generator().manual_seed(0))
+    assert psnr(pair.clean, clean).item() > 35 and psnr(pair.noisy, pair.clean).item() > 38
+
+
+def test_images_of_one_batch_are_smoothed_each_by_itself() -> None:
+    clean = torch.rand((3, 3, 21, 34), generator=torch.Generator().manual_seed(1))
+    other = clean.clone()
+    other[1] = 0.5
+    one, two = (
+        noise.parse("camera:0.1+0.05+90+0..3")(scene, torch.Generator().manual_seed(0)) for scene in (clean, other)
+    )
+    assert torch.equal(one.noisy[0], two.noisy[0]) and torch.equal(one.noisy[2], two.noisy[2])
+    assert not torch.equal(one.noisy[1], two.noisy[1])
+    assert one.sigma.shape == clean.shape and not torch.equal(one.sigma[0], one.sigma[2])
+    assert one.noisy.min() >= 0 and one.noisy.max() <= 1
+
+
+@pytest.mark.parametrize("side", [1, 2, 5])
+def test_small_photographs_are_smoothed_too(side: int) -> None:
+    pair = noise.parse("camera:0.1+0.05+90+3")(torch.full((2, 3, side, side), 0.3), torch.Generator().manual_seed(0))
+    assert pair.noisy.shape == (2, 3, side, side) and pair.noisy.isfinite().all()
+
+
+def test_the_pixels_of_a_word_come_back() -> None:
+    for word in ("camera:0.1+0.05", "camera:0.1+0.05+60..90", "camera:0..0.1+0.05+60..90+0..2.5", "camera:1+1+90+0"):
+        assert str(noise.parse(word)) == word

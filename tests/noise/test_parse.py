@@ -46,7 +46,8 @@ def test_the_pair_follows_from_the_seed(word: str, shape: tuple[int, ...]) -> No
     ["foo:1", "sp", "sp:", "sp:2", "sp:-0.1", "sp:x", "gaussian:nan", "poisson:0", "poisson:0..3", "jpeg:0", "jpeg:101",
      "mixed:25", "mixed:+0.1", "mixed:25+", "mixed:25+3", "patch:sp", "patch:0.3", "patch:patch:sp:0.3",
      "poisson-gaussian:0.1", "poisson-gaussian:+0.1", "poisson-gaussian:0.1+x", "camera:0.1", "camera:0.1+0.1+0",
-     "camera:0.1+0.1+60+1", "camera:0.1++60", "lowres:0", "lowres:2.5", "lowres:17", "0*sp:0.1", "x*sp:0.1",
+     "camera:0.1+0.1+60+1+1",
+        "camera:0.1+0.1+60+17", "camera:0.1++60", "lowres:0", "lowres:2.5", "lowres:17", "0*sp:0.1", "x*sp:0.1",
      "0.5*sp:0.1 + sp:0.2", "0.5*spp:0.1", "inf*sp:0.1", "0.5*0.5*sp:0.1", "0.5*sp:0.1 + 0.5*patch:0.5*sp:0.1", "0.5*"],
 )  # fmt: skip
 def test_nonsense_is_refused_with_a_way_out(word: str) -> None:

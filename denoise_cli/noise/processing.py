@@ -1,0 +1,86 @@
+"""What a camera does to a photograph besides demosaicing, as far as its noise is concerned: colours and smoothing."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor
+from torch.nn import functional
+
+from denoise_cli.noise.levels import Level
+from denoise_cli.shapes import LUMA
+
+_GAINS = ((1.2, 2.4), (1.0, 1.0), (1.2, 2.0))  # of red, green and blue
+_MATRIX = ((0.6, -0.5, -0.1), (-0.2, 0.5, -0.3), (0.0, -0.5, 0.5))  # what a vivid camera adds to each colour
+_GRAY_SHARE = (0.1, 0.4)  # how far luma is smoothed, as a share of how far colour is
+_WINDOW = 2.5  # radius of the Gaussian window, in its sigmas
+
+
+@dataclass(frozen=True)
+class Colours:
+    """White balance and colour matrix, which make the sensor's noise stronger, and common to the channels.
+
+    Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019, sections 3.3 and 3.4; random gains and
+    a random vividness of one typical matrix, whose rows sum to 1, in place of the matrices of four cameras.
+    """
+
+    mixing: Tensor  # (N, 3, 3), from what the sensor saw to linear red, green and blue
+
+    @classmethod
+    def draw(cls, count: int, generator: Generator) -> "Colours":
+        """Gains of red between 1.2 and 2.4, of blue between 1.2 and 2, and a matrix from none to a vivid one."""
+        uniform = torch.rand((count, 3), generator=generator, device=generator.device)
+        low, high = torch.tensor(_GAINS, device=generator.device).unbind(1)
+        vivid = torch.rand((count, 1, 1), generator=generator, device=generator.device)
+        matrix = torch.eye(3, device=generator.device) + vivid * torch.tensor(_MATRIX, device=generator.device)
+        return cls(matrix * (low + (high - low) * uniform)[:, None, :])
+
+    def __call__(self, sensed: Tensor) -> Tensor:
+        """Linear colours (N, 3, H, W), not clipped, of what the sensor saw."""
+        return torch.einsum("nij,njhw->nihw", self.mixing, sensed)
+
+    def undo(self, light: Tensor) -> Tensor:
+        """What the sensor saw of linear colours (N, 3, H, W); colours that it cannot see become the nearest ones."""
+        return torch.einsum("nij,njhw->nihw", torch.linalg.inv(self.mixing), light).clamp(0, 1)
+
+    def deviation(self, sigma: Tensor) -> Tensor:
+        """The deviation in linear colours where that on the sensor is ``sigma`` (N, 3, H, W)."""
+        return torch.einsum("nij,njhw->nihw", self.mixing.square(), sigma.square()).sqrt()
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """What a camera's own noise reduction leaves of noise: blurred, colour far more than luma.
+
+    It is applied to the noise alone; an edge that a camera keeps stays as it is. Measured on real photographs and the
+    means of many of them (Nam et al., "A Holistic Approach to Cross-Channel Image Noise Modeling and its Application to
+    Image Denoising", CVPR 2016), noise of colour has next to no power above an eighth of the sampling rate.
+    """
+
+    colour: Tensor  # (N, 1, 1, 1), sigma in pixels; 0 for none
+    luma: Tensor
+
+    @classmethod
+    def draw(cls, pixels: Level, count: int, generator: Generator) -> "Smoothing":
+        """Colour by so many ``pixels``, luma by a tenth to four tenths of that."""
+        colour = pixels.draw(count, generator)
+        uniform = torch.rand((count, 1, 1, 1), generator=generator, device=generator.device)
+        return cls(colour, colour * (_GRAY_SHARE[0] + (_GRAY_SHARE[1] - _GRAY_SHARE[0]) * uniform))
+
+    def __call__(self, noise: Tensor) -> Tensor:
+        """``noise`` (N, 3, H, W), smoothed."""
+        luma = sum(weight * channel for weight, channel in zip(LUMA, torch.split(noise, 1, dim=1), strict=True))
+        assert isinstance(luma, Tensor)
+        return _blur(luma, self.luma) + _blur(noise - luma, self.colour)
+
+
+def _blur(image: Tensor, sigma: Tensor) -> Tensor:
+    """``image`` (N, C, H, W) under a Gaussian window of each one's own ``sigma`` (N, 1, 1, 1), its border repeated."""
+    radius = int(torch.ceil(_WINDOW * sigma.amax()))
+    if radius == 0:
+        return image
+    offsets = torch.arange(-radius, radius + 1, device=image.device)
+    window = torch.exp(-offsets.square() / (2 * sigma.clamp_min(1e-3).square()))  # (N, 1, 1, K)
+    window = (window / window.sum(3, keepdim=True)).to(image.dtype).repeat_interleave(image.shape[1], 0)
+    planes = functional.pad(image, (radius,) * 4, mode="replicate").flatten(0, 1).unsqueeze(0)  # (1, N C, H, W)
+    rows = functional.conv2d(planes, window, groups=len(window))
+    return functional.conv2d(rows, window.transpose(2, 3), groups=len(window)).view(image.shape)
