@@ -1,7 +1,8 @@
-"""Images shrunk as well, so that a net meets more textures than a small set has.
+"""Images shrunk or enlarged as well, so that a net meets more textures than a small set has, and softer ones.
 
 Zhang, Zuo, Chen, Meng, Zhang, "Beyond a Gaussian Denoiser", IEEE TIP 2017: their code cuts patches at 1, 0.9, 0.8
-and 0.7 of the size.
+and 0.7 of the size. Enlarged images are as soft as the pixels of a camera, which the small photographs of the usual
+sets, shrunk from those, are not: what is as sharp as they are is noise there.
 """
 
 from collections.abc import Sequence
@@ -12,15 +13,17 @@ from torch.nn.functional import interpolate
 
 from denoise_cli.errors import UsageError
 
+_LARGEST = 4.0  # times the size; what is larger shows nothing more
+
 
 def parse_scales(text: str) -> tuple[float, ...]:
-    """The sizes in ``1,0.9,0.8``, as shares of the whole one; raises ``UsageError`` for what is none."""
+    """The sizes in ``1,0.9,0.8``, as multiples of the whole one, at most 4; raises ``UsageError`` for what is none."""
     try:
         scales = tuple(map(float, text.split(",")))
     except ValueError:
         scales = ()
-    if not scales or not all(0 < scale <= 1 for scale in scales):
-        raise UsageError(f"{text!r} are no scales of an image.", "Write shares of its size: 1,0.9,0.8,0.7.")
+    if not scales or not all(0 < scale <= _LARGEST for scale in scales):
+        raise UsageError(f"{text!r} are no scales of an image.", "Write multiples of its size, up to 4: 1,0.9,0.8,0.7.")
     return scales
 
 
@@ -40,5 +43,5 @@ def at_scales(images: Sequence[Tensor], scales: Sequence[float], least: int) -> 
 def _resized(image: Tensor, size: tuple[int, ...]) -> Tensor:
     if size == image.shape[-2:]:
         return image
-    shrunk = interpolate(image[None].float(), size, mode="bicubic", antialias=True)
-    return shrunk[0].round().clamp(0, 255).to(torch.uint8)
+    other = interpolate(image[None].float(), size, mode="bicubic", antialias=True)
+    return other[0].round().clamp(0, 255).to(torch.uint8)

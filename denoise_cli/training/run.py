@@ -102,7 +102,7 @@ def check(recipe: Recipe) -> None:
         noise.parse(recipe.noise)
     elif any(scale != 1 for scale in parse_scales(recipe.scales)):
         raise UsageError(
-            f"Pairs of a make-data set cannot be shrunk to the scales {recipe.scales}: so would be their noise.",
+            f"Pairs of a make-data set cannot be learned at the scales {recipe.scales}: their noise has one size.",
             "Leave the scales out, or name a set of clean images and a --noise.",
         )
     elif recipe.teacher:

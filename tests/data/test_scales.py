@@ -1,4 +1,4 @@
-"""Images shrunk as well: their sizes, what they show, and what is refused."""
+"""Images shrunk and enlarged as well: their sizes, what they show, and what is refused."""
 
 import pytest
 import torch
@@ -22,11 +22,18 @@ def test_a_shrunk_image_shows_the_same() -> None:
     assert inner.abs().max() <= 1
 
 
-@pytest.mark.parametrize("text", ["", "2", "0", "1,-0.5", "1;0.5", "1,,0.5", "nan"])
+def test_an_enlarged_image_is_softer() -> None:
+    image = torch.randint(256, (3, 30, 40), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
+    whole, double = at_scales([image], (1, 2), 24)
+    assert tuple(double.shape) == (3, 60, 80)
+    assert double.float().diff(dim=2).square().mean() < 0.5 * whole.float().diff(dim=2).square().mean()
+
+
+@pytest.mark.parametrize("text", ["", "4.5", "0", "1,-0.5", "1;0.5", "1,,0.5", "nan"])
 def test_what_is_no_scale(text: str) -> None:
     with pytest.raises(UsageError, match="no scales"):
         parse_scales(text)
 
 
 def test_scales() -> None:
-    assert parse_scales("1, 0.9,0.7") == (1, 0.9, 0.7)
+    assert parse_scales("1, 0.9,0.7") == (1, 0.9, 0.7) and parse_scales("4") == (4,)
