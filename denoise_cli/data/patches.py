@@ -7,6 +7,8 @@ from torch import Tensor
 
 from denoise_cli.errors import InputError
 
+_AT_ONCE = 1 << 24  # bytes that are added up
+
 
 class Patches:
     """Random square patches of images of any sizes.
@@ -72,7 +74,10 @@ class Patches:
 
     def fingerprint(self) -> str:
         """How many bytes the images have and what they add up to: hardly ever the same for other images."""
-        return f"{self.pixels.numel()} bytes that add up to {self.pixels.sum(dtype=torch.int64).item()}"
+        total = sum(
+            int(part.sum(dtype=torch.int64)) for part in self.pixels.split(_AT_ONCE)
+        )  # not all as int64 at once
+        return f"{self.pixels.numel()} bytes that add up to {total}"
 
     def _send(self, draws: Tensor) -> Tensor:
         """To the device; from pinned memory, so that the program need not wait for what the GPU is doing."""
