@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from denoise_cli.cli import bench_resources, flags, knobs, screen
+from denoise_cli.cli import bench_real, bench_resources, flags, knobs, screen
 
 if TYPE_CHECKING:
     from denoise_cli.bench.study import Scored, Study
@@ -330,6 +330,7 @@ def non_local(
     _write_page(study.page(scores, study.pace(runs, kept) if timed else None), output)
 
 
+bench.command("real")(bench_real.real)
 bench.command("speed")(bench_resources.speed)
 bench.command("memory")(bench_resources.memory)
 bench.command("startup")(bench_resources.startup)

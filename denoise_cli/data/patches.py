@@ -74,9 +74,8 @@ class Patches:
 
     def fingerprint(self) -> str:
         """How many bytes the images have and what they add up to: hardly ever the same for other images."""
-        total = sum(
-            int(part.sum(dtype=torch.int64)) for part in self.pixels.split(_AT_ONCE)
-        )  # not all as int64 at once
+        # Part by part: as int64 they take eight times the memory.
+        total = sum(part.sum(dtype=torch.int64).item() for part in torch.split(self.pixels, _AT_ONCE))
         return f"{self.pixels.numel()} bytes that add up to {total}"
 
     def _send(self, draws: Tensor) -> Tensor:
