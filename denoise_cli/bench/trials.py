@@ -34,7 +34,10 @@ _LEVELS: dict[type[Noise], tuple[str, ...]] = {
     SaltAndPepper: ("sp:0.1", "sp:0.3", "sp:0.5"),
     Mixed: ("mixed:15+0.05", "mixed:25+0.1", "mixed:50+0.2"),
     PoissonGaussian: ("poisson-gaussian:0.1+0.02", "poisson-gaussian:0.2+0.04"),
-    Camera: ("camera:0.02+0.01+95", "camera:0.05+0.02+90", "camera:0.1+0.04+75"),
+    Camera: (
+        *("camera:0.02+0.01+95", "camera:0.05+0.02+90", "camera:0.1+0.04+75"),
+        *("camera:0.02+0.01+95+2", "camera:0.05+0.02+90+2"),
+    ),
     Jpeg: ("jpeg:10", "jpeg:20", "jpeg:40"),
     LowResolution: ("lowres:2", "lowres:3", "lowres:4"),
     Chain: ("gaussian:10 then jpeg:90", "gaussian:25 then jpeg:80", "gaussian:50 then jpeg:70"),
@@ -201,8 +204,9 @@ def _within(noise: Noise, words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(inside) or (str(noise),)
 
 
-def _kinds(noise: Noise) -> list[type[Noise]]:
-    return [type(link) for link in links(noise)]
+def _kinds(noise: Noise) -> list[tuple[type[Noise], bool]]:
+    """What each link is, and whether it is camera noise as cameras finish it."""
+    return [(type(link), isinstance(link, Camera) and link.smoothing is not None) for link in links(noise)]
 
 
 def _ranges(noise: Noise) -> tuple[Level, ...]:
@@ -221,7 +225,8 @@ def _ranges(noise: Noise) -> tuple[Level, ...]:
         case PoissonGaussian():
             return (noise.shot.sigma, noise.read.sigma)
         case Camera():
-            return (noise.shot.sigma, noise.read.sigma, *((noise.jpeg.quality,) if noise.jpeg else ()))
+            further = (noise.jpeg and noise.jpeg.quality, noise.smoothing)
+            return (noise.shot.sigma, noise.read.sigma, *(level for level in further if level))
         case Chain():
             return tuple(level for link in noise.noises for level in _ranges(link))
     return ()

@@ -149,6 +149,10 @@ def test_a_net_for_camera_noise_stands_beside_its_input_and_bm3d(stock: Any, set
     wanted = [f"cbsd68 {level} 8 bit{beside}" for level in words for beside in ("", ", noisy input", ", bm3d")]
     assert list(found) == wanted
     assert found[wanted[4]] < found[wanted[1]], "stronger noise, worse input"
+    finished = [str(case) for case in cases(_with_noise("cbdnet.tiny", f"{word}+0..3"))]
+    assert finished == [
+        *(f"cbsd68 {level} 8 bit" for level in ("camera:0.02+0.01+95+2", "camera:0.05+0.02+90+2", f"{word}+0..3"))
+    ]
 
 
 def test_a_mixture_is_scored_on_each_of_its_kinds_and_on_clean_images(stock: Any, sets: Path) -> None:
