@@ -79,7 +79,8 @@ def cases(entry: shelf.Entry) -> list[Case]:
     if card.per_class:
         return [_sized(entry, case) for case in _per_class(entry, noise)]
     if isinstance(noise, Mixture):
-        found = [case for part in noise.noises for case in _of(entry, part, everywhere=False)]
+        impulses = all(isinstance(part, SaltAndPepper) for part in noise.noises)
+        found = [case for part in noise.noises for case in _of(entry, part, everywhere=impulses)]
         found.append(Case(Trial(_photos(entry), "gaussian:0", True, worst=True)))
         return [_sized(entry, case) for case in dict.fromkeys(found)]
     return [_sized(entry, case) for case in _of(entry, noise, everywhere=True)]

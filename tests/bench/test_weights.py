@@ -155,6 +155,13 @@ def test_a_net_for_camera_noise_stands_beside_its_input_and_bm3d(stock: Any, set
     ]
 
 
+def test_a_mixture_of_salt_and_pepper_is_scored_on_small_images_too(stock: Any) -> None:
+    stock("median-cnn.sp", stages=2, features=4)
+    found = [str(case) for case in cases(_with_noise("median-cnn.sp", "0.6*sp:0..0.6 + 0.4*sp:0..0.9"))]
+    levels = [f"{name} sp:{share} 8 bit" for name in (CIFAR, CBSD68) for share in (0.1, 0.3, 0.5)]
+    assert found == [*levels, "cbsd68 gaussian:0 8 bit, worst image"]
+
+
 def test_a_mixture_is_scored_on_each_of_its_kinds_and_on_clean_images(stock: Any, sets: Path) -> None:
     stock("dt.photo", width=4, blocks=1)
     noise = "0.5*gaussian:0..75 + 0.2*poisson-gaussian:0..0.16+0..0.06 + 0.2*sp:0..0.5 + 0.1*jpeg:10..90"
