@@ -19,8 +19,8 @@ _WINDOW = 2.5  # radius of the Gaussian window, in its sigmas
 class Colours:
     """White balance and colour matrix, which make the sensor's noise stronger, and common to the channels.
 
-    Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019, sections 3.3 and 3.4; random gains and
-    a random vividness of one typical matrix, whose rows sum to 1, in place of the matrices of four cameras.
+    Brooks et al., "Unprocessing Images for Learned Raw Denoising", CVPR 2019, section 3; random gains and a random
+    vividness of one typical matrix, whose rows sum to 1, in place of the matrices of four cameras.
     """
 
     mixing: Tensor  # (N, 3, 3), from what the sensor saw to linear red, green and blue
