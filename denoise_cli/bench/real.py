@@ -29,7 +29,7 @@ SETS = {  # folders below that with the data, as they are published: X_real.EXT 
 }
 _EVERY = {"nam": 1, "polyu": 5}  # so-many-th photograph is denoised
 _NOISY, _CLEAN = "_real", "_mean"
-_TOLD = (5, 10, 15, 20, 30)  # sigmas that BM3D is told
+_TOLD = (10, 15, 20, 30)  # sigmas that BM3D is told
 _HEAD = """\
 # Real photographs
 
