@@ -7,6 +7,12 @@ from torch.nn import functional
 LUMA = (0.299, 0.587, 0.114)  # of red, green and blue in gray: ITU-R BT.601
 
 
+def luma(images: Tensor) -> Tensor:
+    """The luma of colour images, (N, 1, H, W) of (N, 3, H, W)."""
+    red, green, blue = (weight * channel for weight, channel in zip(LUMA, torch.split(images, 1, dim=1), strict=True))
+    return red + green + blue
+
+
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
     """``image`` (N, C, H, W) with H and W grown to multiples by repeating the last row and column."""
     height, width = image.shape[-2:]

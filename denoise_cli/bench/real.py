@@ -98,7 +98,7 @@ def measure(name: str, way: Way, data: Path, runs: Path, device: torch.device, d
 
 def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
     """The photographs of a set, each with the mean of its scene. Raises ``InputError`` where there are none."""
-    found = sorted(path for path in folder.glob(f"*{_NOISY}.*"))
+    found = sorted(folder.glob(f"*{_NOISY}.*"))
     if not found:
         raise InputError(
             f"There are no real photographs in {folder}.",

@@ -114,7 +114,7 @@ def paper(
     ):
         screen.say(f"{table.caption} {len(rows)} rows")
         results.append(rows)
-    _write_page(page_of(name, asked, results, _draw(asked, results, output)), output)
+    screen.write_page(page_of(name, asked, results, _draw(asked, results, output)), output)
 
 
 def _draw(asked: "Study", results: "list[list[Scored]]", output: Path | None) -> dict[int, str]:
@@ -251,7 +251,7 @@ def inspect(
     for row in inspection.measure(data, every):
         screen.say(f"{row.images} {row.noise}")
         rows.append(row)
-    _write_page(inspection.page(rows, every), output)
+    screen.write_page(inspection.page(rows, every), output)
 
 
 @bench.command("tangent")
@@ -280,7 +280,7 @@ def tangent(
     picture = None if output is None else output.with_suffix(".png")
     if picture is not None:
         study.figure(fits, picture)
-    _write_page(study.page(fits, cells, None if picture is None else picture.name), output)
+    screen.write_page(study.page(fits, cells, None if picture is None else picture.name), output)
 
 
 @bench.command("non-local")
@@ -327,7 +327,7 @@ def non_local(
         screen.say(f"{case.model} {case.images} {case.level}: {figures} dB")
         scores.append(score)
     timed = any(case.model == study.BM3D for case in chosen) and where.type == "cpu"
-    _write_page(study.page(scores, study.pace(runs, kept) if timed else None), output)
+    screen.write_page(study.page(scores, study.pace(runs, kept) if timed else None), output)
 
 
 bench.command("real")(bench_real.real)
@@ -336,14 +336,3 @@ bench.command("memory")(bench_resources.memory)
 bench.command("startup")(bench_resources.startup)
 bench.command("folder")(bench_resources.folder)
 bench.command("photo")(bench_resources.photo)
-
-
-def _write_page(page: str, output: Path | None) -> None:
-    """The page into a file, or to stdout."""
-    from denoise_cli.files import write_atomically
-
-    if output is None:
-        screen.emit(page.removesuffix("\n"))
-        return
-    write_atomically(output, page.encode(), force=True)
-    screen.emit(str(output))

@@ -28,7 +28,6 @@ def real(
     from denoise_cli import device as devices
     from denoise_cli.bench import real as study
     from denoise_cli.errors import UsageError, did_you_mean
-    from denoise_cli.files import write_atomically
 
     where = devices.pick(device)
     dtype = devices.precision(precision, where)
@@ -43,9 +42,5 @@ def real(
             scores = study.measure(name, way, data, runs, where, dtype)
             screen.say(f"{name}: {way}: {sum(score.psnr for score in scores) / len(scores):.2f} dB")
             results.append((name, way, scores))
-    page = study.page(results, f"denoise bench real --data DIR{f' --sets {sets}' if sets else ''}")
-    if output is None:
-        screen.emit(page.removesuffix("\n"))
-        return
-    write_atomically(output, page.encode(), force=True)
-    screen.emit(str(output))
+    words = f"denoise bench real --data DIR{f' --sets {sets}' if sets else ''}"
+    screen.write_page(study.page(results, words), output)

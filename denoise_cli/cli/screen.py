@@ -5,9 +5,13 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 WIDE = 200  # columns where the output is no terminal, so that no table is cut
 
@@ -95,6 +99,17 @@ def complain(message: str) -> None:
 def emit(line: str) -> None:
     """A line of the product on stdout, never wrapped or styled."""
     out().print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def write_page(page: str, output: "Path | None") -> None:
+    """A page of Markdown into a file, whose name is printed; or to stdout."""
+    from denoise_cli.files import write_atomically
+
+    if output is None:
+        emit(page.removesuffix("\n"))
+        return
+    write_atomically(output, page.encode(), force=True)
+    emit(str(output))
 
 
 def table(lines: Sequence[Sequence[str]], numbers: Collection[int] = ()) -> None:

@@ -7,7 +7,7 @@ from torch import Generator, Tensor
 from torch.nn import functional
 
 from denoise_cli.noise.levels import Level
-from denoise_cli.shapes import LUMA
+from denoise_cli.shapes import luma
 
 _GAINS = ((1.2, 2.4), (1.0, 1.0), (1.2, 2.0))  # of red, green and blue
 _MATRIX = ((0.6, -0.5, -0.1), (-0.2, 0.5, -0.3), (0.0, -0.5, 0.5))  # what a vivid camera adds to each colour
@@ -68,9 +68,8 @@ class Smoothing:
 
     def __call__(self, noise: Tensor) -> Tensor:
         """``noise`` (N, 3, H, W), smoothed."""
-        luma = sum(weight * channel for weight, channel in zip(LUMA, torch.split(noise, 1, dim=1), strict=True))
-        assert isinstance(luma, Tensor)
-        return _blur(luma, self.luma) + _blur(noise - luma, self.colour)
+        gray = luma(noise)
+        return _blur(gray, self.luma) + _blur(noise - gray, self.colour)
 
 
 def _blur(image: Tensor, sigma: Tensor) -> Tensor:

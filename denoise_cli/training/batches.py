@@ -11,7 +11,7 @@ from denoise_cli import seeds
 from denoise_cli.data.patches import Patches
 from denoise_cli.method import Recipe
 from denoise_cli.noise import Noise, Pair, as_pair, stored
-from denoise_cli.shapes import LUMA
+from denoise_cli.shapes import luma
 from denoise_cli.training.portions import Portions
 from denoise_cli.training.teacher import Teacher, either
 
@@ -88,9 +88,7 @@ def _with_gray(pair: Pair, kind: Noise, share: float, generator: torch.Generator
     A net that saw independent noise only takes such noise for texture, and leaves it.
     """
     chosen = torch.rand((len(pair.clean), 1, 1, 1), generator=generator, device=pair.clean.device) < share
-    luma = sum(weight * channel for weight, channel in zip(LUMA, torch.split(pair.clean, 1, dim=1), strict=True))
-    assert isinstance(luma, Tensor)
-    return kind(luma, generator).where(chosen, pair)
+    return kind(luma(pair.clean), generator).where(chosen, pair)
 
 
 def _joined(blocks: list[Pair]) -> Pair:
