@@ -40,6 +40,11 @@ def at_scales(images: Sequence[Tensor], scales: Sequence[float], least: int) -> 
     return found
 
 
+def in_turn(images: Sequence[Tensor], scales: Sequence[float], least: int) -> list[Tensor]:
+    """Each image (C, H, W) of uint8 at one of the ``scales``, the first at the first one, and so on round."""
+    return [at_scales([image], [scales[number % len(scales)]], least)[0] for number, image in enumerate(images)]
+
+
 def _resized(image: Tensor, size: tuple[int, ...]) -> Tensor:
     if size == image.shape[-2:]:
         return image

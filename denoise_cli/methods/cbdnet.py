@@ -6,12 +6,14 @@ Shi Guo, Zifei Yan, Kai Zhang, Wangmeng Zuo, Lei Zhang, "Toward Convolutional Bl
 
 from dataclasses import dataclass
 from itertools import pairwise
+from math import inf
 from typing import ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from denoise_cli import losses
+from denoise_cli.errors import UsageError
 from denoise_cli.fields import Bounds
 from denoise_cli.layers.reach import reach_of
 from denoise_cli.method import PAIRS, Method, Recipe
@@ -29,7 +31,9 @@ class Config:
 
 @dataclass(frozen=True)
 class Options:
-    """Nothing to turn at run time: the level is estimated."""
+    """What can be turned at run time; the level itself is estimated."""
+
+    gamma: float = 1.0  # times the estimated level: above 1 for a smoother image, below 1 for more detail (section 3.2)
 
 
 @dataclass(frozen=True)
@@ -40,11 +44,15 @@ class Asymmetric(Recipe):
         "alpha": Bounds(0, 1),
         "asymmetric": Bounds(0),
         "variation": Bounds(0),
+        "told": Bounds(0, 1),
     }
 
     alpha: float = 0.3  # the asymmetric loss weighs levels too high by it, levels too low by 1 - alpha
     asymmetric: float = 0.5  # weight of that loss
     variation: float = 0.05  # weight of the total variation of the level
+    told: float = (
+        0.0  # share of the images whose true level the U-Net is told, so that it heeds the level; not in the paper
+    )
 
 
 class CBDNet(nn.Module):
@@ -65,21 +73,33 @@ class CBDNet(nn.Module):
         self.rise_to_full = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
         self.leave = nn.Sequential(*_convs(*[width] * 3), nn.Conv2d(width, channels, 1))
 
-    def forward(self, noisy: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, noisy: Tensor, gamma: float = 1.0) -> tuple[Tensor, Tensor]:
         """The estimate, not clipped, and the noise level: both (N, C, H, W), H and W multiples of 4."""
-        level = self.estimator(noisy)
+        level = self.level(noisy).relu()
+        return self.remove(noisy, gamma * level), level
+
+    def level(self, noisy: Tensor) -> Tensor:
+        """What the estimator says of (N, C, H, W) before its last ReLU: below 0 counts as no noise."""
+        level: Tensor = self.estimator[:-1](noisy)
+        return level
+
+    def remove(self, noisy: Tensor, level: Tensor) -> Tensor:
+        """The U-Net's estimate, not clipped, where the noise has that ``level``: all (N, C, H, W)."""
         full = self.enter(torch.cat((noisy, level.to(noisy.dtype)), dim=1))
         half = self.at_half(full)
         half = self.joined_half(self.rise_to_half(self.at_quarter(half)) + half)
-        return noisy + self.leave(self.rise_to_full(half) + full), level
+        estimate: Tensor = noisy + self.leave(self.rise_to_full(half) + full)
+        return estimate
 
     def settle(self, noisy: Tensor, options: Options) -> Options:
-        """Nothing is left open: the level is estimated pixel by pixel."""
+        """Nothing is left open: the level is estimated pixel by pixel. Raises ``UsageError`` for a gamma below 0."""
+        if not 0 <= options.gamma < inf:
+            raise UsageError(f"cbdnet cannot multiply the noise level by {options.gamma:g}.", "Give a gamma from 0 up.")
         return options
 
     def denoise(self, noisy: Tensor, options: Options) -> Tensor:
         """The estimate in [0, 1]: (N, C, H, W) from noisy images of that shape."""
-        estimate: Tensor = self(noisy)[0]
+        estimate: Tensor = self(noisy, options.gamma)[0]
         return estimate.clamp(0, 1)
 
     def reach(self, options: Options) -> int:
@@ -91,12 +111,20 @@ class CBDNet(nn.Module):
     def loss(self, pair: Pair, recipe: Asymmetric, generator: Generator) -> Tensor:
         """``L_rec + w_asym L_asym + w_tv L_tv`` (equation 8); the level to be estimated is ``pair.sigma``.
 
-        Pairs that came as files have no level that is known, so that ``L_asym`` is left out, as for real photographs.
+        ``L_asym`` is that of the level before the last ReLU: behind it, an estimator that says 0 everywhere would never
+        learn again. Pairs that came as files have no level that is known, so that it is left out, as for real
+        photographs.
         """
-        estimate, level = self(pair.noisy)
-        total = losses.find(recipe.loss)(estimate, pair.clean)
-        if recipe.noise != PAIRS:
-            total = total + recipe.asymmetric * asymmetric(level, pair.sigma.expand_as(level), recipe.alpha)
+        raw = self.level(pair.noisy)
+        level = raw.relu()
+        known = recipe.noise != PAIRS
+        given = level
+        if known and recipe.told:
+            told = torch.rand((len(level), 1, 1, 1), generator=generator, device=generator.device) < recipe.told
+            given = torch.where(told.to(level.device), pair.sigma.to(level.dtype).expand_as(level), level)
+        total = losses.find(recipe.loss)(self.remove(pair.noisy, given), pair.clean)
+        if known:
+            total = total + recipe.asymmetric * asymmetric(raw, pair.sigma.expand_as(raw), recipe.alpha)
         return total + recipe.variation * total_variation(level)
 
 

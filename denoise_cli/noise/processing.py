@@ -11,7 +11,7 @@ from denoise_cli.shapes import luma
 
 _GAINS = ((1.2, 2.4), (1.0, 1.0), (1.2, 2.0))  # of red, green and blue
 _MATRIX = ((0.6, -0.5, -0.1), (-0.2, 0.5, -0.3), (0.0, -0.5, 0.5))  # what a vivid camera adds to each colour
-_GRAY_SHARE = (0.1, 0.4)  # how far luma is smoothed, as a share of how far colour is
+_GRAY_SHARE = (0.0, 0.4)  # how far luma is smoothed, as a share of how far colour is
 _WINDOW = 2.5  # radius of the Gaussian window, in its sigmas
 
 
@@ -61,7 +61,7 @@ class Smoothing:
 
     @classmethod
     def draw(cls, pixels: Level, count: int, generator: Generator) -> "Smoothing":
-        """Colour by so many ``pixels``, luma by a tenth to four tenths of that."""
+        """Colour by so many ``pixels``, luma by none to four tenths of that."""
         colour = pixels.draw(count, generator)
         uniform = torch.rand((count, 1, 1, 1), generator=generator, device=generator.device)
         return cls(colour, colour * (_GRAY_SHARE[0] + (_GRAY_SHARE[1] - _GRAY_SHARE[0]) * uniform))

@@ -7,7 +7,7 @@ import torch
 from denoise_cli import noise
 from denoise_cli.data import training_set
 from denoise_cli.data.patches import Patches
-from denoise_cli.data.scales import at_scales, parse_scales
+from denoise_cli.data.scales import at_scales, in_turn, parse_scales
 from denoise_cli.errors import UsageError
 from denoise_cli.method import PAIRS
 from denoise_cli.training.run import Run
@@ -31,6 +31,7 @@ def gather(run: Run, held_out: int, device: torch.device) -> Material:
     Raises ``InputError`` for what cannot be read or is too small, ``UsageError`` where there are too few images.
     """
     recipe, words, channels = run.recipe, run.data, run.config.channels
+    scales = parse_scales(recipe.scales)
     if recipe.noise == PAIRS and (run.classes or run.only):
         raise UsageError("The pairs of a make-data set have no classes.", "Name a set of clean images, and a --noise.")
     kind = None if recipe.noise == PAIRS else noise.parse(recipe.noise)
@@ -46,8 +47,7 @@ def gather(run: Run, held_out: int, device: torch.device) -> Material:
         else:
             sets = training_set.load(words, channels, run.limit, run.only)
         groups, flat = training_set.split(sets, held_out, recipe.seed)
-        judge = Validation.make(flat, kind, recipe.seed, device)
-    scales = parse_scales(recipe.scales)
+        judge = Validation.make(in_turn(flat, scales, recipe.patch), kind, recipe.seed, device)
     grown = [at_scales(images, scales, recipe.patch) for images in groups]
     patches = Patches(grown, recipe.patch, device, upright=bool(run.classes))
     converted = sum(images.converted for images in sets)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from denoise_cli.data.scales import at_scales, parse_scales
+from denoise_cli.data.scales import at_scales, in_turn, parse_scales
 from denoise_cli.errors import UsageError
 
 
@@ -27,6 +27,12 @@ def test_an_enlarged_image_is_softer() -> None:
     whole, double = at_scales([image], (1, 2), 24)
     assert tuple(double.shape) == (3, 60, 80)
     assert double.float().diff(dim=2).square().mean() < 0.5 * whole.float().diff(dim=2).square().mean()
+
+
+def test_images_to_be_judged_by_are_at_one_size_each() -> None:
+    images = [torch.zeros((3, 40, 60), dtype=torch.uint8)] * 4
+    sizes = [tuple(image.shape[1:]) for image in in_turn(images, (1, 0.5, 2), 24)]
+    assert sizes == [(40, 60), (40, 60), (80, 120), (40, 60)]  # half would be too small
 
 
 @pytest.mark.parametrize("text", ["", "4.5", "0", "1,-0.5", "1;0.5", "1,,0.5", "nan"])
