@@ -203,6 +203,7 @@ class Recipe:
         "eight_bit": Bounds(0, 1),
         "gray": Bounds(0, 1),
         "taught": Bounds(0, 1),
+        "revive": Bounds(0),
     }
 
     noise: str  # a word that noise.parse reads, such as "gaussian:0..55"; or PAIRS
@@ -217,6 +218,7 @@ class Recipe:
     ema: float = 0.999  # decay of the averaged weights, which are the ones kept
     eight_bit: float = 0.5  # share of patches whose noisy version is clipped and rounded as a file does
     frozen_norm: bool = False  # batch norms keep the statistics of --init-from: for batches too small to have any
+    revive: int = 0  # every so many steps, in the first half, units that never fire are drawn anew; 0: never
     scales: str = "1"  # sizes that each image is learned at: 1,0.9,0.8,0.7 for a small set, 1,2 for soft detail too
     gray: float = 0.2  # share of patches made gray, noise and all, so that a colour net is at home with gray images too
     seed: int = 0

@@ -23,6 +23,7 @@ from denoise_cli.training.gradients import describe, gradient
 from denoise_cli.training.keeper import Keeper
 from denoise_cli.training.log import Report
 from denoise_cli.training.portions import Portions
+from denoise_cli.training.revival import BATCHES, revive
 from denoise_cli.training.run import Run, at_step, check, check_start, differences
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
@@ -88,6 +89,7 @@ def train(
     before = state.progress.seconds
     while state.progress.step < recipe.steps:
         message, score, size = "", None, portions.size(len(batches.part))
+        revived = _revive(state, run, batches, team)
         _step(state, run, batches, waiting, portions, team)
         step, elapsed = state.progress.step, time.monotonic() - began
         wishes = (stop(elapsed), team.leads and time.monotonic() - saved > SAVE_SECONDS, portions.halvings)
@@ -112,7 +114,8 @@ def train(
         if ends and not message:
             state.open_window()
         smaller = portions.size(len(batches.part))
-        note = describe(size, smaller, state.net) if smaller < size else ""
+        notes = [revived, describe(size, smaller, state.net) if smaller < size else ""]
+        note = "; ".join(filter(None, notes))
         tells = bool(message or note) or ends or score is not None
         report = Report(
             step=state.progress.step,
@@ -184,6 +187,18 @@ def _step(state: State, run: Run, batches: Batches, waiting: Waiting, portions: 
     state.advance(step=progress.step + 1)
     state.count(loss, norm)
     state.blend(recipe.ema)
+
+
+def _revive(state: State, run: Run, batches: Batches, team: Team) -> str:
+    """Draw dead units anew where the recipe wants it before this step; says so where there were any."""
+    progress = state.progress
+    recipe = at_step(run.recipe, progress.step)
+    if not recipe.revive or progress.step % recipe.revive or 2 * progress.step > recipe.steps:
+        return ""
+    shown = [batches.at(recipe, progress.attempt, progress.step + number) for number in range(BATCHES)]
+    generator = seeds.generator(recipe.seed, "revive", progress.attempt, progress.step)
+    dead, seen = revive(state.net, state.optimiser, shown, recipe, run.dtype, generator, team)
+    return f"{dead} of {seen} units never fired and are drawn anew" if dead else ""
 
 
 def _watch(state: State, loss: float, *, ends: bool, changes: bool) -> None:

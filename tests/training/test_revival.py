@@ -1,0 +1,115 @@
+"""Units that never fire: found, drawn anew without a change of what the net computes, and able to learn again."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from denoise_cli import seeds
+from denoise_cli.method import Recipe
+from denoise_cli.methods import cbdnet, dncnn
+from denoise_cli.noise import Pair
+from denoise_cli.training.distributed import Team
+from denoise_cli.training.revival import layers_of, revive
+
+RECIPE = Recipe(noise="gaussian:25", patch=16, batch=4, steps=10, loss="mse")
+
+
+def _pairs() -> list[Pair]:
+    found = []
+    for seed in range(3):
+        clean = torch.rand((4, 1, 16, 16), generator=seeds.generator(seed))
+        noise = torch.randn(clean.shape, generator=seeds.generator(seed, "noise"))
+        found.append(Pair(clean, clean + 0.1 * noise, torch.full((4, 1, 1, 1), 0.1)))
+    return found
+
+
+def _net(batch_norm: bool) -> dncnn.DnCNN:
+    torch.manual_seed(0)
+    return dncnn.DnCNN(dncnn.Config(channels=1, depth=4, features=6, batch_norm=batch_norm))
+
+
+def _optimiser(net: nn.Module) -> torch.optim.Optimizer:
+    optimiser = torch.optim.AdamW(net.parameters(), lr=1e-3)
+    for weight in net.parameters():
+        weight.grad = torch.ones_like(weight)
+    optimiser.param_groups[0]["lr"] = 0.0
+    optimiser.step()
+    return optimiser
+
+
+def _revive(net: nn.Module, optimiser: torch.optim.Optimizer, pairs: list[Pair]) -> tuple[int, int]:
+    return revive(net, optimiser, pairs, RECIPE, torch.float32, seeds.generator(1), Team())
+
+
+def _kill(net: dncnn.DnCNN, layer: int, units: list[int]) -> None:
+    """So that these units of a layer give 0 for every image."""
+    found = layers_of(net)[layer]
+    bias = found.norm.bias if found.norm else found.conv.bias
+    assert bias is not None
+    with torch.no_grad():
+        bias[units] = -100
+
+
+@pytest.mark.parametrize("batch_norm", [False, True])
+def test_dead_units_live_again_and_the_net_computes_what_it_did(batch_norm: bool) -> None:
+    net, pairs = _net(batch_norm), _pairs()
+    _kill(net, 1, [0, 4])
+    _kill(net, 2, [3])
+    optimiser = _optimiser(net)
+    net.eval()
+    noisy = pairs[0].noisy
+    with torch.no_grad():
+        before = net(noisy)
+        others = layers_of(net)[1].conv.weight[1].clone()
+        dead, seen = _revive(net, optimiser, pairs)
+        assert (dead, seen) == (3, 18)
+        assert torch.allclose(net(noisy), before, atol=1e-6)
+    layer = layers_of(net)[1]
+    assert torch.equal(layer.conv.weight[1], others), "units that fire stay as they are"
+    assert not net.training
+    mean = optimiser.state[layer.conv.weight]["exp_avg"]
+    assert (mean[[0, 4]] == 0).all() and (mean[1] != 0).any()
+    assert _revive(net, optimiser, pairs) == (0, 18)
+    net.loss(pairs[0], RECIPE, torch.Generator()).backward()
+    assert layer.fed is not None and layer.fed.weight.grad is not None
+    assert (layer.fed.weight.grad[:, [0, 4]] != 0).any()
+
+
+def test_the_statistics_of_new_units_are_those_of_their_inputs() -> None:
+    net, pairs = _net(batch_norm=True), _pairs()
+    _kill(net, 0 + 1, [2])
+    norm = layers_of(net)[1].norm
+    assert norm is not None and norm.running_mean is not None and norm.running_var is not None
+    kept = norm.running_mean.clone()
+    with torch.no_grad():
+        _revive(net, _optimiser(net), pairs)
+        features = [layers_of(net)[1].conv(layers_of(net)[0].conv(pair.noisy).relu())[:, 2] for pair in pairs]
+    assert norm.running_mean[2].item() == pytest.approx(torch.stack(features).mean().item(), rel=1e-4)
+    assert norm.running_var[2].item() == pytest.approx(torch.stack([f.var() for f in features]).mean().item(), rel=1e-2)
+    assert torch.equal(norm.running_mean[[0, 1, 3, 4, 5]], kept[[0, 1, 3, 4, 5]])
+
+
+def test_a_stage_that_is_dead_as_a_whole_takes_part_again() -> None:
+    torch.manual_seed(0)
+    net = cbdnet.CBDNet(cbdnet.Config(channels=1, estimator=4, features=4))
+    last = net.joined_half[-2]
+    assert isinstance(last, nn.Conv2d) and last.bias is not None
+    with torch.no_grad():
+        last.bias.fill_(-100)
+    pairs = _pairs()
+
+    def gradient() -> Tensor:
+        net.zero_grad()
+        recipe = replace(cbdnet.METHOD.recipe or RECIPE, loss="mse")
+        net.loss(pairs[0], recipe, torch.Generator()).backward()
+        found = net.at_quarter[1].weight.grad
+        assert isinstance(found, Tensor)
+        return found
+
+    assert (gradient() == 0).all()
+    recipe = replace(cbdnet.METHOD.recipe or RECIPE, loss="mse")
+    dead, _ = revive(net, _optimiser(net), pairs, recipe, torch.float32, seeds.generator(1), Team())
+    assert dead >= 8
+    assert (gradient() != 0).any()
