@@ -68,6 +68,13 @@ def train(
     init_from: Annotated[
         str | None, typer.Option("--init-from", help="Start from the tensors of these weights, or run, that fit.")
     ] = None,
+    init_without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PART",
+            help="A part of the net, such as estimator, that does not start from --init-from. May be repeated.",
+        ),
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", min=1, help="Use only so many images of each --data.")] = None,
     time_limit: Annotated[
         str | None, typer.Option("--time-limit", help="Stop after 90s, 9m, 1.5h; the same command goes on.")
@@ -106,7 +113,16 @@ def train(
     from denoise_cli.training import distributed, loop
     from denoise_cli.training import folder as files
     from denoise_cli.training.material import gather
-    from denoise_cli.training.run import Run, check, check_given, check_norms, check_patch, check_shape, check_start
+    from denoise_cli.training.run import (
+        Run,
+        check,
+        check_given,
+        check_norms,
+        check_patch,
+        check_shape,
+        check_start,
+        without,
+    )
     from denoise_cli.training.state import progress_of
 
     with distributed.joined() as team:
@@ -134,7 +150,8 @@ def train(
         if card.classifies:
             config = replace(config, classes=class_names(data, limit, only or ()))
         origin = shelf.located(init_from) if init_from else None
-        start = checkpoint.load(origin).tensors if origin else None
+        parts = tuple(init_without or ())
+        start = without(checkpoint.load(origin).tensors, parts, str(init_from)) if origin else None
         make = loop.maker(card, config, where, compiled=compiled, start=start)
         fresh = make()  # a config that cannot be is found before the images are read
         if isinstance(fresh, Denoiser):
@@ -160,6 +177,7 @@ def train(
         run = Run(
             card.name, config, card.options, recipe, tuple(data), dtype, command, validation, limit,
             only=tuple(only or ()), init_from=init_from or "", init_sha256=shelf.digest(origin) if origin else "",
+            init_without=parts,
             teacher_sha256=taught_by.sha256 if taught_by else "",
             perceptual_sha256=shelf.digest(file_of(recipe.perceptual)) if recipe.perceptual else "",
             micro_batch=micro_batch,

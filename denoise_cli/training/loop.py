@@ -15,7 +15,8 @@ from denoise_cli import noise, seeds
 from denoise_cli.checkpoint import adopt
 from denoise_cli.data.patches import Patches
 from denoise_cli.errors import DenoiseError, UsageError
-from denoise_cli.method import PAIRS, Method
+from denoise_cli.method import PAIRS, Method, Recipe
+from denoise_cli.noise import Pair
 from denoise_cli.training.batches import Batches
 from denoise_cli.training.distributed import Team
 from denoise_cli.training.folder import LAST, SAFE
@@ -23,7 +24,7 @@ from denoise_cli.training.gradients import describe, gradient
 from denoise_cli.training.keeper import Keeper
 from denoise_cli.training.log import Report
 from denoise_cli.training.portions import Portions
-from denoise_cli.training.revival import BATCHES, revive
+from denoise_cli.training.revival import BATCHES, count, dead_units, revive
 from denoise_cli.training.run import Run, at_step, check, check_start, differences
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
@@ -37,6 +38,7 @@ _EXPLODED = 4.0  # a window's mean loss so many times the lowest one counts as d
 _PATIENCE = 500  # steps before which, and before a quarter of the run, a net need not help any image
 _ATTEMPTS = 6
 _VALIDATIONS = 20  # in the whole run
+_IDLE = 0.05  # share of units that never fire from which on that is said
 _ALONE = Team()
 
 
@@ -114,7 +116,11 @@ def train(
         if ends and not message:
             state.open_window()
         smaller = portions.size(len(batches.part))
-        notes = [revived, describe(size, smaller, state.net) if smaller < size else ""]
+        notes = [
+            revived,
+            describe(size, smaller, state.net) if smaller < size else "",
+            _say_dead(state, run, batches, team) if finished and not message else "",
+        ]
         note = "; ".join(filter(None, notes))
         tells = bool(message or note) or ends or score is not None
         report = Report(
@@ -191,14 +197,30 @@ def _step(state: State, run: Run, batches: Batches, waiting: Waiting, portions: 
 
 def _revive(state: State, run: Run, batches: Batches, team: Team) -> str:
     """Draw dead units anew where the recipe wants it before this step; says so where there were any."""
-    progress = state.progress
-    recipe = at_step(run.recipe, progress.step)
+    recipe, progress = run.recipe, state.progress
     if not recipe.revive or progress.step % recipe.revive or 2 * progress.step > recipe.steps:
         return ""
-    shown = [batches.at(recipe, progress.attempt, progress.step + number) for number in range(BATCHES)]
+    shown, now = _shown(state, run, batches, BATCHES)
     generator = seeds.generator(recipe.seed, "revive", progress.attempt, progress.step)
-    dead, seen = revive(state.net, state.optimiser, shown, recipe, run.dtype, generator, team)
+    dead, seen = revive(state.net, state.optimiser, shown, now, run.dtype, generator, team)
     return f"{dead} of {seen} units never fired and are drawn anew" if dead else ""
+
+
+def _say_dead(state: State, run: Run, batches: Batches, team: Team) -> str:
+    """How many units of the net that is ready never fire, where that is more than some, and what can be done."""
+    shown, now = _shown(state, run, batches, min(BATCHES, run.recipe.steps))
+    found, seen = dead_units(state.net, shown, now, run.dtype, team)
+    dead = count(found)
+    if dead <= _IDLE * seen:
+        return ""
+    return f"{dead} of {seen} units of this net never fire: going on with --set revive=1000 would draw them anew"
+
+
+def _shown(state: State, run: Run, batches: Batches, number: int) -> tuple[list[Pair], Recipe]:
+    """So many batches from this step on, and the recipe of this step."""
+    progress = state.progress
+    recipe = at_step(run.recipe, min(progress.step, run.recipe.steps - 1))
+    return [batches.at(recipe, progress.attempt, progress.step + further) for further in range(number)], recipe
 
 
 def _watch(state: State, loss: float, *, ends: bool, changes: bool) -> None:

@@ -6,7 +6,7 @@ Phenomenon in Deep Reinforcement Learning", ICML 2023, section 4 (ReDo): they ar
 does not heed them at first, so that the net computes what it did.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
@@ -49,33 +49,45 @@ def layers_of(net: nn.Module) -> list[Layer]:
 
 
 @torch.no_grad()
+def dead_units(
+    net: nn.Module, pairs: list[Pair], recipe: Recipe, dtype: torch.dtype, team: Team
+) -> tuple[list[tuple[Layer, Tensor]], int]:
+    """The layers of ``net`` with units that fire for none of ``pairs``, which ones (C,), and how many units were seen.
+
+    All processes of a ``team`` find the same ones, by their own pairs together.
+    """
+    layers = layers_of(net)
+    fired = _fired(net, layers, pairs, recipe, dtype, team)
+    seen = [(layer, alive) for layer, alive in zip(layers, fired, strict=True) if alive is not None]
+    return [(layer, ~alive) for layer, alive in seen if not alive.all()], sum(len(alive) for _, alive in seen)
+
+
+@torch.no_grad()
 def revive(
     net: nn.Module,
     optimiser: torch.optim.Optimizer,
-    pairs: Iterable[Pair],
+    pairs: list[Pair],
     recipe: Recipe,
     dtype: torch.dtype,
     generator: torch.Generator,
     team: Team,
 ) -> tuple[int, int]:
-    """Draw the units of ``net`` anew that fire for none of ``pairs``; how many they were, of how many that were seen.
+    """Draw the ``dead_units`` of ``net`` anew; how many they were, of how many that were seen.
 
     Their incoming weights are as at the start, from ``generator`` (on the CPU), and their outgoing ones 0; a tenth of
     that, and as they were, where no convolution comes next. Their biases become 0, the statistics of their batch norm
-    what ``pairs`` give, and what the optimiser remembers of them 0. All processes of a ``team`` find the same units, by
-    their own pairs together.
+    what ``pairs`` give, and what the optimiser remembers of them 0.
     """
-    kept = list(pairs)
-    layers = layers_of(net)
-    fired = _fired(net, layers, kept, recipe, dtype, team)
-    dead = [
-        (layer, ~alive) for layer, alive in zip(layers, fired, strict=True) if alive is not None and not alive.all()
-    ]
+    dead, seen = dead_units(net, pairs, recipe, dtype, team)
     for layer, units in dead:
         _draw(layer, units, optimiser, generator)
-    _measure(net, [(layer.norm, units) for layer, units in dead if layer.norm], kept, recipe, dtype, team)
-    seen = [alive for alive in fired if alive is not None]
-    return sum(int(units.sum()) for _, units in dead), sum(map(len, seen))
+    _measure(net, [(layer.norm, units) for layer, units in dead if layer.norm], pairs, recipe, dtype, team)
+    return count(dead), seen
+
+
+def count(dead: list[tuple[Layer, Tensor]]) -> int:
+    """How many units that are."""
+    return sum(int(units.sum()) for _, units in dead)
 
 
 def _fired(
@@ -84,14 +96,14 @@ def _fired(
     """Which units (C,) of each layer fire at all; ``None`` of a layer that nothing went through."""
     counts: dict[nn.ReLU, Tensor] = {}
 
-    def count(relu: nn.Module, _: object, features: Tensor) -> None:
+    def note(relu: nn.Module, _: object, features: Tensor) -> None:
         assert isinstance(relu, nn.ReLU)
         alive = (features > 0).flatten(2).any(dim=2).any(dim=0).float()
         counts[relu] = counts[relu] + alive if relu in counts else alive
 
     with _watched(net), ExitStack() as hooks:
         for layer in layers:
-            hooks.callback(layer.relu.register_forward_hook(count).remove)
+            hooks.callback(layer.relu.register_forward_hook(note).remove)
         _show(net, pairs, recipe, dtype)
     found = [counts.get(layer.relu) for layer in layers]
     team.add([tensor for tensor in found if tensor is not None])

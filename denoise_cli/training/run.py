@@ -1,12 +1,12 @@
 """What defines a training run, and in what it differs from another."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from denoise_cli import losses, noise
 from denoise_cli.data.scales import parse_scales
@@ -37,6 +37,7 @@ class Run:
     only: tuple[str, ...] = ()  # classes of images, or groups of them; none: all
     init_from: str = ""  # weights to start from
     init_sha256: str = ""  # of these weights
+    init_without: tuple[str, ...] = ()  # parts of the net that do not start from them
     teacher_sha256: str = ""  # of the weights that it learns from
     perceptual_sha256: str = ""  # of the weights that its loss sees with
     images: str = ""  # the fingerprint of those that it learns from; "": not read yet
@@ -60,6 +61,7 @@ class Run:
             "only": list(self.only),
             "init_from": self.init_from,
             "init_sha256": self.init_sha256,
+            "init_without": list(self.init_without),
             "teacher_sha256": self.teacher_sha256,
             "perceptual_sha256": self.perceptual_sha256,
         }
@@ -72,7 +74,7 @@ class Run:
         A setting that the saved ones do not have yet is taken for its default, or as no difference.
         """
         defaults = {field.name: field.default for field in fields(self.recipe) if field.default is not MISSING}
-        return differences(theirs, self.settings(), {"recipe": defaults, "teacher_sha256": ""})
+        return differences(theirs, self.settings(), {"recipe": defaults, "teacher_sha256": "", "init_without": []})
 
 
 def check(recipe: Recipe) -> None:
@@ -153,12 +155,28 @@ def check_shape(config: Any, model: str) -> None:
 
 
 def check_start(run: Run) -> None:
-    """Raise ``UsageError`` where batch norms are to keep the statistics of other weights, and none are named."""
+    """Raise ``UsageError`` where something is to be kept or left out of other weights, and none are named."""
+    if run.init_without and not run.init_from:
+        raise UsageError(
+            f"There are no weights to start from without {', '.join(run.init_without)}.", "Name them: --init-from RUN."
+        )
     if run.recipe.frozen_norm and not run.init_from:
         raise UsageError(
             "frozen_norm keeps the statistics of the weights that the run starts from, and it starts from none.",
             "Name weights: --init-from dncnn.color-blind, or a run.",
         )
+
+
+def without(tensors: Mapping[str, Tensor], parts: Sequence[str], weights: str) -> dict[str, Tensor]:
+    """The ``tensors`` of ``weights`` that are in none of the ``parts`` of the net, such as ``estimator``.
+
+    Raises ``UsageError`` for a part that has none.
+    """
+    for part in parts:
+        if not any(name.startswith(f"{part}.") for name in tensors):
+            known = sorted({name.partition(".")[0] for name in tensors})
+            raise UsageError(f"{weights} has no part {part!r}.", f"Its parts: {', '.join(known)}.")
+    return {name: value for name, value in tensors.items() if not any(name.startswith(f"{part}.") for part in parts)}
 
 
 def check_norms(net: nn.Module, taken: Collection[str], weights: str) -> None:
