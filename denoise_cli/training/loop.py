@@ -24,7 +24,7 @@ from denoise_cli.training.gradients import describe, gradient
 from denoise_cli.training.keeper import Keeper
 from denoise_cli.training.log import Report
 from denoise_cli.training.portions import Portions
-from denoise_cli.training.revival import BATCHES, count, dead_units, revive
+from denoise_cli.training.revival import BATCHES, count, dead_units, layers_of, revive
 from denoise_cli.training.run import Run, at_step, check, check_start, differences
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
@@ -91,7 +91,7 @@ def train(
     before = state.progress.seconds
     while state.progress.step < recipe.steps:
         message, score, size = "", None, portions.size(len(batches.part))
-        revived = _revive(state, run, batches, team)
+        revived = _revive(state, run, batches, portions, team)
         _step(state, run, batches, waiting, portions, team)
         step, elapsed = state.progress.step, time.monotonic() - began
         wishes = (stop(elapsed), team.leads and time.monotonic() - saved > SAVE_SECONDS, portions.halvings)
@@ -119,7 +119,7 @@ def train(
         notes = [
             revived,
             describe(size, smaller, state.net) if smaller < size else "",
-            _say_dead(state, run, batches, team) if finished and not message else "",
+            _say_dead(state, run, batches, portions, team) if finished and not message else "",
         ]
         note = "; ".join(filter(None, notes))
         tells = bool(message or note) or ends or score is not None
@@ -195,21 +195,24 @@ def _step(state: State, run: Run, batches: Batches, waiting: Waiting, portions: 
     state.blend(recipe.ema)
 
 
-def _revive(state: State, run: Run, batches: Batches, team: Team) -> str:
+def _revive(state: State, run: Run, batches: Batches, portions: Portions, team: Team) -> str:
     """Draw dead units anew where the recipe wants it before this step; says so where there were any."""
     recipe, progress = run.recipe, state.progress
-    if not recipe.revive or progress.step % recipe.revive or 2 * progress.step > recipe.steps:
+    due = recipe.revive and progress.step % recipe.revive == 0 and 2 * progress.step <= recipe.steps
+    if not due or not layers_of(state.net):
         return ""
     shown, now = _shown(state, run, batches, BATCHES)
     generator = seeds.generator(recipe.seed, "revive", progress.attempt, progress.step)
-    dead, seen = revive(state.net, state.optimiser, shown, now, run.dtype, generator, team)
+    dead, seen = revive(state.net, state.optimiser, shown, now, run.dtype, generator, portions, team)
     return f"{dead} of {seen} units never fired and are drawn anew" if dead else ""
 
 
-def _say_dead(state: State, run: Run, batches: Batches, team: Team) -> str:
+def _say_dead(state: State, run: Run, batches: Batches, portions: Portions, team: Team) -> str:
     """How many units of the net that is ready never fire, where that is more than some, and what can be done."""
+    if not layers_of(state.net):
+        return ""
     shown, now = _shown(state, run, batches, min(BATCHES, run.recipe.steps))
-    found, seen = dead_units(state.net, shown, now, run.dtype, team)
+    found, seen = dead_units(state.net, shown, now, run.dtype, portions, team)
     dead = count(found)
     if dead <= _IDLE * seen:
         return ""

@@ -9,6 +9,7 @@ does not heed them at first, so that the net computes what it did.
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from denoise_cli import seeds
 from denoise_cli.method import Learner, Recipe
 from denoise_cli.noise import Pair
 from denoise_cli.training.distributed import Team
+from denoise_cli.training.portions import Portions
 
 BATCHES = 32  # in none of which a unit fires that counts as dead
 _SMALL = 0.1  # times the weights that a layer starts with: those of new units where it is not known what they feed
@@ -50,14 +52,14 @@ def layers_of(net: nn.Module) -> list[Layer]:
 
 @torch.no_grad()
 def dead_units(
-    net: nn.Module, pairs: list[Pair], recipe: Recipe, dtype: torch.dtype, team: Team
+    net: nn.Module, pairs: list[Pair], recipe: Recipe, dtype: torch.dtype, portions: Portions, team: Team
 ) -> tuple[list[tuple[Layer, Tensor]], int]:
     """The layers of ``net`` with units that fire for none of ``pairs``, which ones (C,), and how many units were seen.
 
     All processes of a ``team`` find the same ones, by their own pairs together.
     """
     layers = layers_of(net)
-    fired = _fired(net, layers, pairs, recipe, dtype, team)
+    fired = _fired(net, layers, pairs, recipe, dtype, portions, team)
     seen = [(layer, alive) for layer, alive in zip(layers, fired, strict=True) if alive is not None]
     return [(layer, ~alive) for layer, alive in seen if not alive.all()], sum(len(alive) for _, alive in seen)
 
@@ -70,6 +72,7 @@ def revive(
     recipe: Recipe,
     dtype: torch.dtype,
     generator: torch.Generator,
+    portions: Portions,
     team: Team,
 ) -> tuple[int, int]:
     """Draw the ``dead_units`` of ``net`` anew; how many they were, of how many that were seen.
@@ -78,10 +81,10 @@ def revive(
     that, and as they were, where no convolution comes next. Their biases become 0, the statistics of their batch norm
     what ``pairs`` give, and what the optimiser remembers of them 0.
     """
-    dead, seen = dead_units(net, pairs, recipe, dtype, team)
+    dead, seen = dead_units(net, pairs, recipe, dtype, portions, team)
     for layer, units in dead:
         _draw(layer, units, optimiser, generator)
-    _measure(net, [(layer.norm, units) for layer, units in dead if layer.norm], pairs, recipe, dtype, team)
+    _measure(net, [(layer.norm, units) for layer, units in dead if layer.norm], pairs, recipe, dtype, portions, team)
     return count(dead), seen
 
 
@@ -91,7 +94,13 @@ def count(dead: list[tuple[Layer, Tensor]]) -> int:
 
 
 def _fired(
-    net: nn.Module, layers: list[Layer], pairs: list[Pair], recipe: Recipe, dtype: torch.dtype, team: Team
+    net: nn.Module,
+    layers: list[Layer],
+    pairs: list[Pair],
+    recipe: Recipe,
+    dtype: torch.dtype,
+    portions: Portions,
+    team: Team,
 ) -> list[Tensor | None]:
     """Which units (C,) of each layer fire at all; ``None`` of a layer that nothing went through."""
     counts: dict[nn.ReLU, Tensor] = {}
@@ -104,7 +113,7 @@ def _fired(
     with _watched(net), ExitStack() as hooks:
         for layer in layers:
             hooks.callback(layer.relu.register_forward_hook(note).remove)
-        _show(net, pairs, recipe, dtype)
+        _show(net, pairs, recipe, dtype, portions)
     found = [counts.get(layer.relu) for layer in layers]
     team.add([tensor for tensor in found if tensor is not None])
     return [None if tensor is None else tensor > 0 for tensor in found]
@@ -144,6 +153,7 @@ def _measure(
     pairs: list[Pair],
     recipe: Recipe,
     dtype: torch.dtype,
+    portions: Portions,
     team: Team,
 ) -> None:
     """Give the new units of ``norms`` their running statistics, and leave the others as they are."""
@@ -155,14 +165,14 @@ def _measure(
         assert isinstance(norm, nn.BatchNorm2d)
         variance, mean = torch.var_mean(inputs[0].float(), dim=(0, 2, 3))
         before = sums.get(norm, (torch.zeros_like(mean), torch.zeros_like(mean)))
-        sums[norm] = (before[0] + mean, before[1] + variance)
+        sums[norm] = (before[0] + len(inputs[0]) * mean, before[1] + len(inputs[0]) * variance)
 
     with _watched(net), ExitStack() as hooks:
         net.train()  # each batch by its own statistics, which the new ones of the layers before are not yet in
         for norm, _ in norms:
             hooks.callback(norm.register_forward_pre_hook(add).remove)
-        _show(net, pairs, recipe, dtype)
-    total = len(pairs) * team.size
+        _show(net, pairs, recipe, dtype, portions)
+    total = sum(len(pair.clean) for pair in pairs) * team.size
     for norm, units in norms:
         mean, variance = sums[norm]
         team.add([mean, variance])
@@ -185,10 +195,16 @@ def _watched(net: nn.Module) -> Iterator[None]:
         value.copy_(buffers[name])
 
 
-def _show(net: nn.Module, pairs: list[Pair], recipe: Recipe, dtype: torch.dtype) -> None:
-    """Let ``pairs`` through all of ``net`` that learns."""
+def _show(net: nn.Module, pairs: list[Pair], recipe: Recipe, dtype: torch.dtype, portions: Portions) -> None:
+    """Let ``pairs`` through all of ``net`` that learns, as many patches at once as the memory takes."""
     assert isinstance(net, Learner)
-    for number, pair in enumerate(pairs):
-        images = pair.each(lambda part: part.contiguous(memory_format=torch.channels_last))
-        with torch.autocast(images.clean.device.type, dtype, enabled=dtype != torch.float32):
-            net.loss(images, recipe, seeds.generator(recipe.seed, "revival", number))
+
+    def shown(pair: Pair, size: int) -> None:
+        for part in pair.parts(size):
+            images = part.each(lambda values: values.contiguous(memory_format=torch.channels_last))
+            with torch.autocast(images.clean.device.type, dtype, enabled=dtype != torch.float32):
+                net.loss(images, recipe, seeds.generator(recipe.seed, "revival"))
+
+    for pair in pairs:
+        one = f"one patch of {recipe.patch} pixels"
+        portions.fit(len(pair.clean), partial(shown, pair), pair.clean.device, one)

@@ -99,6 +99,32 @@ def test_weights_of_another_width_are_no_start(capsys: pytest.CaptureFixture[str
     assert "7 of 7 tensors start as in narrow" in capsys.readouterr().err
 
 
+def test_a_part_of_the_net_can_start_anew(capsys: pytest.CaptureFixture[str]) -> None:
+    small = [
+        "--patch",
+        "16",
+        "--batch",
+        "4",
+        "--val",
+        "2",
+        "--steps",
+        "1",
+        "--set",
+        "estimator=4",
+        "--set",
+        "features=4",
+    ]
+    words = ["train", "cbdnet", "-d", "photos", "--noise", "gaussian:25", *small]
+    assert main([*words, "-o", "first"]) == 0
+    assert main([*words, "-o", "second", "--init-from", "first", "--init-without", "estimator", "--seed", "7"]) == 0
+    assert "38 of 48 tensors start as in first" in capsys.readouterr().err
+    assert main([*words, "-o", "third", "--init-from", "first", "--init-without", "estimate"]) == 2
+    said = capsys.readouterr().err
+    assert "first has no part 'estimate'" in said and "at_half, at_quarter, enter, estimator" in said
+    assert main([*words, "-o", "third", "--init-without", "estimator"]) == 2
+    assert "no weights to start from without estimator" in capsys.readouterr().err
+
+
 def test_a_deeper_net_starts_from_a_shallower_one(capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "dncnn", "-d", "photos", "--noise", "gaussian:25", *TINY, "--set", "features=4"]
     assert main([*words, "-o", "shallow"]) == 0

@@ -11,6 +11,7 @@ from denoise_cli.method import Recipe
 from denoise_cli.methods import cbdnet, dncnn
 from denoise_cli.noise import Pair
 from denoise_cli.training.distributed import Team
+from denoise_cli.training.portions import Portions
 from denoise_cli.training.revival import layers_of, revive
 
 RECIPE = Recipe(noise="gaussian:25", patch=16, batch=4, steps=10, loss="mse")
@@ -40,7 +41,7 @@ def _optimiser(net: nn.Module) -> torch.optim.Optimizer:
 
 
 def _revive(net: nn.Module, optimiser: torch.optim.Optimizer, pairs: list[Pair]) -> tuple[int, int]:
-    return revive(net, optimiser, pairs, RECIPE, torch.float32, seeds.generator(1), Team())
+    return revive(net, optimiser, pairs, RECIPE, torch.float32, seeds.generator(1), Portions(), Team())
 
 
 def _kill(net: dncnn.DnCNN, layer: int, units: list[int]) -> None:
@@ -110,6 +111,6 @@ def test_a_stage_that_is_dead_as_a_whole_takes_part_again() -> None:
 
     assert (gradient() == 0).all()
     recipe = replace(cbdnet.METHOD.recipe or RECIPE, loss="mse")
-    dead, _ = revive(net, _optimiser(net), pairs, recipe, torch.float32, seeds.generator(1), Team())
+    dead, _ = revive(net, _optimiser(net), pairs, recipe, torch.float32, seeds.generator(1), Portions(), Team())
     assert dead >= 8
     assert (gradient() != 0).any()
