@@ -72,6 +72,11 @@ class CBDNet(nn.Module):
         self.joined_half = _convs(*[2 * width] * 4)
         self.rise_to_full = nn.ConvTranspose2d(2 * width, width, 2, stride=2)
         self.leave = nn.Sequential(*_convs(*[width] * 3), nn.Conv2d(width, channels, 1))
+        for last in (self.estimator[-2], self.leave[-1]):  # at first there is no noise, and nothing is removed
+            assert isinstance(last, nn.Conv2d)
+            nn.init.normal_(last.weight, std=1e-3)
+            assert last.bias is not None
+            nn.init.zeros_(last.bias)
 
     def forward(self, noisy: Tensor, gamma: float = 1.0) -> tuple[Tensor, Tensor]:
         """The estimate, not clipped, and the noise level: both (N, C, H, W), H and W multiples of 4."""
