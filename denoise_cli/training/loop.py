@@ -15,8 +15,7 @@ from denoise_cli import noise, seeds
 from denoise_cli.checkpoint import adopt
 from denoise_cli.data.patches import Patches
 from denoise_cli.errors import DenoiseError, UsageError
-from denoise_cli.method import PAIRS, Method, Recipe
-from denoise_cli.noise import Pair
+from denoise_cli.method import PAIRS, Method
 from denoise_cli.training.batches import Batches
 from denoise_cli.training.distributed import Team
 from denoise_cli.training.folder import LAST, SAFE
@@ -24,7 +23,7 @@ from denoise_cli.training.gradients import describe, gradient
 from denoise_cli.training.keeper import Keeper
 from denoise_cli.training.log import Report
 from denoise_cli.training.portions import Portions
-from denoise_cli.training.revival import BATCHES, count, dead_units, layers_of, revive
+from denoise_cli.training.revival import BATCHES, Probe, count, dead_units, layers_of, revive
 from denoise_cli.training.run import Run, at_step, check, check_start, differences
 from denoise_cli.training.schedule import rate_at
 from denoise_cli.training.state import State
@@ -201,9 +200,9 @@ def _revive(state: State, run: Run, batches: Batches, portions: Portions, team: 
     due = recipe.revive and progress.step % recipe.revive == 0 and 2 * progress.step <= recipe.steps
     if not due or not layers_of(state.net):
         return ""
-    shown, now = _shown(state, run, batches, BATCHES)
     generator = seeds.generator(recipe.seed, "revive", progress.attempt, progress.step)
-    dead, seen = revive(state.net, state.optimiser, shown, now, run.dtype, generator, portions, team)
+    probe = _probe(state, run, batches, portions, team)
+    dead, seen = revive(state.net, state.optimiser, probe, generator)
     return f"{dead} of {seen} units never fired and are drawn anew" if dead else ""
 
 
@@ -211,19 +210,20 @@ def _say_dead(state: State, run: Run, batches: Batches, portions: Portions, team
     """How many units of the net that is ready never fire, where that is more than some, and what can be done."""
     if not layers_of(state.net):
         return ""
-    shown, now = _shown(state, run, batches, min(BATCHES, run.recipe.steps))
-    found, seen = dead_units(state.net, shown, now, run.dtype, portions, team)
+    found, seen = dead_units(state.net, _probe(state, run, batches, portions, team))
     dead = count(found)
     if dead <= _IDLE * seen:
         return ""
     return f"{dead} of {seen} units of this net never fire: going on with --set revive=1000 would draw them anew"
 
 
-def _shown(state: State, run: Run, batches: Batches, number: int) -> tuple[list[Pair], Recipe]:
-    """So many batches from this step on, and the recipe of this step."""
+def _probe(state: State, run: Run, batches: Batches, portions: Portions, team: Team) -> Probe:
+    """The batches from this step on."""
     progress = state.progress
     recipe = at_step(run.recipe, min(progress.step, run.recipe.steps - 1))
-    return [batches.at(recipe, progress.attempt, progress.step + further) for further in range(number)], recipe
+    steps = range(progress.step, progress.step + min(BATCHES, run.recipe.steps))
+    pairs = [batches.at(recipe, progress.attempt, step) for step in steps]
+    return Probe(pairs, recipe, run.dtype, portions, team)
 
 
 def _watch(state: State, loss: float, *, ends: bool, changes: bool) -> None:

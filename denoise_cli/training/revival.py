@@ -6,9 +6,9 @@ Phenomenon in Deep Reinforcement Learning", ICML 2023, section 4 (ReDo): they ar
 does not heed them at first, so that the net computes what it did.
 """
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import torch
@@ -22,7 +22,7 @@ from denoise_cli.training.distributed import Team
 from denoise_cli.training.portions import Portions
 
 BATCHES = 32  # in none of which a unit fires that counts as dead
-_SMALL = 0.1  # times the weights that a layer starts with: those of new units where it is not known what they feed
+_SMALL = 0.1  # times the features of others: those of new units where it is not known what they feed
 
 
 @dataclass(frozen=True)
@@ -33,6 +33,35 @@ class Layer:
     norm: nn.BatchNorm2d | None
     relu: nn.ReLU
     fed: nn.Conv2d | None  # what its features go to, where that comes next
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a net is watched with: pairs as its run learns from, one part of them in each process of a ``team``."""
+
+    pairs: Sequence[Pair]
+    recipe: Recipe
+    dtype: torch.dtype  # that the net works in
+    portions: Portions = field(default_factory=Portions)
+    team: Team = field(default_factory=Team)
+
+    @torch.no_grad()
+    def through(self, net: nn.Module) -> None:
+        """Let the pairs through all of ``net`` that learns; nothing in it changes."""
+        assert isinstance(net, Learner)
+        buffers = {name: value.clone() for name, value in net.named_buffers()}
+        one = f"one patch of {self.recipe.patch} pixels"
+        with set_stance("force_eager"):  # a compiled net cannot be watched
+            for pair in self.pairs:
+                self.portions.fit(len(pair.clean), partial(self._shown, net, pair), pair.clean.device, one)
+        for name, value in net.named_buffers():
+            value.copy_(buffers[name])
+
+    def _shown(self, net: Learner, pair: Pair, size: int) -> None:
+        for part in pair.parts(size):
+            images = part.each(lambda values: values.contiguous(memory_format=torch.channels_last))
+            with torch.autocast(images.clean.device.type, self.dtype, enabled=self.dtype != torch.float32):
+                net.loss(images, self.recipe, seeds.generator(self.recipe.seed, "revival"))
 
 
 def layers_of(net: nn.Module) -> list[Layer]:
@@ -50,41 +79,43 @@ def layers_of(net: nn.Module) -> list[Layer]:
     return found
 
 
-@torch.no_grad()
-def dead_units(
-    net: nn.Module, pairs: list[Pair], recipe: Recipe, dtype: torch.dtype, portions: Portions, team: Team
-) -> tuple[list[tuple[Layer, Tensor]], int]:
-    """The layers of ``net`` with units that fire for none of ``pairs``, which ones (C,), and how many units were seen.
+def dead_units(net: nn.Module, probe: Probe) -> tuple[list[tuple[Layer, Tensor]], int]:
+    """The layers of ``net`` with units that fire for nothing in ``probe``, which ones (C,), and how many were seen.
 
-    All processes of a ``team`` find the same ones, by their own pairs together.
+    They are the same in all processes.
     """
     layers = layers_of(net)
-    fired = _fired(net, layers, pairs, recipe, dtype, portions, team)
-    seen = [(layer, alive) for layer, alive in zip(layers, fired, strict=True) if alive is not None]
-    return [(layer, ~alive) for layer, alive in seen if not alive.all()], sum(len(alive) for _, alive in seen)
+    counts: dict[nn.Module, Tensor] = {}
+
+    def note(relu: nn.Module, _: object, features: Tensor) -> None:
+        alive = (features > 0).flatten(2).any(dim=2).any(dim=0).float()
+        counts[relu] = counts[relu] + alive if relu in counts else alive
+
+    with ExitStack() as hooks:
+        for layer in layers:
+            hooks.callback(layer.relu.register_forward_hook(note).remove)
+        probe.through(net)
+    seen = [(layer, counts[layer.relu]) for layer in layers if layer.relu in counts]
+    probe.team.add([fired for _, fired in seen])
+    return [(layer, fired == 0) for layer, fired in seen if (fired == 0).any()], sum(len(fired) for _, fired in seen)
 
 
 @torch.no_grad()
 def revive(
-    net: nn.Module,
-    optimiser: torch.optim.Optimizer,
-    pairs: list[Pair],
-    recipe: Recipe,
-    dtype: torch.dtype,
-    generator: torch.Generator,
-    portions: Portions,
-    team: Team,
+    net: nn.Module, optimiser: torch.optim.Optimizer, probe: Probe, generator: torch.Generator
 ) -> tuple[int, int]:
     """Draw the ``dead_units`` of ``net`` anew; how many they were, of how many that were seen.
 
-    Their incoming weights are as at the start, from ``generator`` (on the CPU), and their outgoing ones 0; a tenth of
-    that, and as they were, where no convolution comes next. Their biases become 0, the statistics of their batch norm
-    what ``pairs`` give, and what the optimiser remembers of them 0.
+    Their incoming weights are of the distribution at the start, from ``generator`` (on the CPU), of such a size that
+    they fire as much as the others of their layer; their outgoing ones become 0. Where no convolution comes next, these
+    stay as they are, and the new units fire a tenth as much. Biases become 0, the statistics of batch norm what
+    ``probe`` gives, and what the optimiser remembers of all this 0.
     """
-    dead, seen = dead_units(net, pairs, recipe, dtype, portions, team)
+    dead, seen = dead_units(net, probe)
     for layer, units in dead:
         _draw(layer, units, optimiser, generator)
-    _measure(net, [(layer.norm, units) for layer, units in dead if layer.norm], pairs, recipe, dtype, portions, team)
+    _fit_sizes(net, [(layer, units) for layer, units in dead if not layer.norm], probe)
+    _fit_norms(net, [(layer.norm, units) for layer, units in dead if layer.norm], probe)
     return count(dead), seen
 
 
@@ -93,37 +124,11 @@ def count(dead: list[tuple[Layer, Tensor]]) -> int:
     return sum(int(units.sum()) for _, units in dead)
 
 
-def _fired(
-    net: nn.Module,
-    layers: list[Layer],
-    pairs: list[Pair],
-    recipe: Recipe,
-    dtype: torch.dtype,
-    portions: Portions,
-    team: Team,
-) -> list[Tensor | None]:
-    """Which units (C,) of each layer fire at all; ``None`` of a layer that nothing went through."""
-    counts: dict[nn.ReLU, Tensor] = {}
-
-    def note(relu: nn.Module, _: object, features: Tensor) -> None:
-        assert isinstance(relu, nn.ReLU)
-        alive = (features > 0).flatten(2).any(dim=2).any(dim=0).float()
-        counts[relu] = counts[relu] + alive if relu in counts else alive
-
-    with _watched(net), ExitStack() as hooks:
-        for layer in layers:
-            hooks.callback(layer.relu.register_forward_hook(note).remove)
-        _show(net, pairs, recipe, dtype, portions)
-    found = [counts.get(layer.relu) for layer in layers]
-    team.add([tensor for tensor in found if tensor is not None])
-    return [None if tensor is None else tensor > 0 for tensor in found]
-
-
 def _draw(layer: Layer, units: Tensor, optimiser: torch.optim.Optimizer, generator: torch.Generator) -> None:
     conv, norm = layer.conv, layer.norm
     new = torch.empty(conv.weight.shape)
     nn.init.kaiming_normal_(new, nonlinearity="relu", generator=generator)
-    _set(conv.weight, units, new.to(conv.weight)[units] * (1 if layer.fed else _SMALL), optimiser)
+    _set(conv.weight, units, new.to(conv.weight)[units], optimiser)
     if conv.bias is not None:
         _set(conv.bias, units, 0, optimiser)
     if norm:
@@ -147,64 +152,57 @@ def _set(
             moments[where] = 0
 
 
-def _measure(
-    net: nn.Module,
-    norms: list[tuple[nn.BatchNorm2d, Tensor]],
-    pairs: list[Pair],
-    recipe: Recipe,
-    dtype: torch.dtype,
-    portions: Portions,
-    team: Team,
-) -> None:
+def _fit_sizes(net: nn.Module, dead: list[tuple[Layer, Tensor]], probe: Probe) -> None:
+    """Multiply the new units' weights so that they fire as the others, or as what comes in where there are none."""
+    left = {layer.conv: (layer, units) for layer, units in dead}
+
+    def fit(conv: nn.Module, inputs: tuple[Tensor, ...], features: Tensor) -> Tensor:
+        assert isinstance(conv, nn.Conv2d)
+        if conv not in left:
+            return features
+        layer, units = left.pop(conv)  # by the first patches: what comes later already goes through new units
+        like = inputs[0] if units.all() else features[:, ~units].relu()
+        ratio = _size(like) / _size(features[:, units].relu()).clamp_min(1e-6) * (1 if layer.fed else _SMALL)
+        probe.team.add([ratio])
+        ratio = ratio / probe.team.size
+        conv.weight[units] *= ratio
+        features[:, units] *= ratio.to(features.dtype)
+        return features
+
+    with ExitStack() as hooks:
+        for conv in list(left):
+            hooks.callback(conv.register_forward_hook(fit).remove)
+        if left:
+            replace(probe, pairs=probe.pairs[:1]).through(net)
+
+
+def _size(features: Tensor) -> Tensor:
+    return features.float().square().mean().sqrt()
+
+
+def _fit_norms(net: nn.Module, norms: list[tuple[nn.BatchNorm2d, Tensor]], probe: Probe) -> None:
     """Give the new units of ``norms`` their running statistics, and leave the others as they are."""
-    if not norms:
-        return
-    sums: dict[nn.BatchNorm2d, tuple[Tensor, Tensor]] = {}
+    sums: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+    frozen = [part for part in net.modules() if not part.training]
 
     def add(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        assert isinstance(norm, nn.BatchNorm2d)
         variance, mean = torch.var_mean(inputs[0].float(), dim=(0, 2, 3))
         before = sums.get(norm, (torch.zeros_like(mean), torch.zeros_like(mean)))
         sums[norm] = (before[0] + len(inputs[0]) * mean, before[1] + len(inputs[0]) * variance)
 
-    with _watched(net), ExitStack() as hooks:
-        net.train()  # each batch by its own statistics, which the new ones of the layers before are not yet in
+    with ExitStack() as hooks:
         for norm, _ in norms:
             hooks.callback(norm.register_forward_pre_hook(add).remove)
-        _show(net, pairs, recipe, dtype, portions)
-    total = sum(len(pair.clean) for pair in pairs) * team.size
+        if norms:
+            net.train()  # each batch by its own statistics: those of the layers before are not there yet
+            probe.through(net)
+    for part in frozen:
+        part.training = False
+    total = sum(len(pair.clean) for pair in probe.pairs) * probe.team.size
     for norm, units in norms:
         mean, variance = sums[norm]
-        team.add([mean, variance])
+        probe.team.add([mean, variance])
         assert norm.running_mean is not None
         assert norm.running_var is not None
         norm.running_mean[units] = mean[units] / total
         norm.running_var[units] = variance[units] / total
-
-
-@contextmanager
-def _watched(net: nn.Module) -> Iterator[None]:
-    """Nothing that goes through ``net`` changes it, and it is not compiled, so that its parts can be watched."""
-    training = {part: part.training for part in net.modules()}
-    buffers = {name: value.clone() for name, value in net.named_buffers()}
-    with set_stance("force_eager"):
-        yield
-    for part, mode in training.items():
-        part.training = mode
-    for name, value in net.named_buffers():
-        value.copy_(buffers[name])
-
-
-def _show(net: nn.Module, pairs: list[Pair], recipe: Recipe, dtype: torch.dtype, portions: Portions) -> None:
-    """Let ``pairs`` through all of ``net`` that learns, as many patches at once as the memory takes."""
-    assert isinstance(net, Learner)
-
-    def shown(pair: Pair, size: int) -> None:
-        for part in pair.parts(size):
-            images = part.each(lambda values: values.contiguous(memory_format=torch.channels_last))
-            with torch.autocast(images.clean.device.type, dtype, enabled=dtype != torch.float32):
-                net.loss(images, recipe, seeds.generator(recipe.seed, "revival"))
-
-    for pair in pairs:
-        one = f"one patch of {recipe.patch} pixels"
-        portions.fit(len(pair.clean), partial(shown, pair), pair.clean.device, one)

@@ -10,9 +10,7 @@ from denoise_cli import seeds
 from denoise_cli.method import Recipe
 from denoise_cli.methods import cbdnet, dncnn
 from denoise_cli.noise import Pair
-from denoise_cli.training.distributed import Team
-from denoise_cli.training.portions import Portions
-from denoise_cli.training.revival import layers_of, revive
+from denoise_cli.training.revival import Probe, layers_of, revive
 
 RECIPE = Recipe(noise="gaussian:25", patch=16, batch=4, steps=10, loss="mse")
 
@@ -41,7 +39,7 @@ def _optimiser(net: nn.Module) -> torch.optim.Optimizer:
 
 
 def _revive(net: nn.Module, optimiser: torch.optim.Optimizer, pairs: list[Pair]) -> tuple[int, int]:
-    return revive(net, optimiser, pairs, RECIPE, torch.float32, seeds.generator(1), Portions(), Team())
+    return revive(net, optimiser, Probe(pairs, RECIPE, torch.float32), seeds.generator(1))
 
 
 def _kill(net: dncnn.DnCNN, layer: int, units: list[int]) -> None:
@@ -80,7 +78,7 @@ def test_dead_units_live_again_and_the_net_computes_what_it_did(batch_norm: bool
 
 def test_the_statistics_of_new_units_are_those_of_their_inputs() -> None:
     net, pairs = _net(batch_norm=True), _pairs()
-    _kill(net, 0 + 1, [2])
+    _kill(net, 1, [2])
     norm = layers_of(net)[1].norm
     assert norm is not None and norm.running_mean is not None and norm.running_var is not None
     kept = norm.running_mean.clone()
@@ -111,6 +109,19 @@ def test_a_stage_that_is_dead_as_a_whole_takes_part_again() -> None:
 
     assert (gradient() == 0).all()
     recipe = replace(cbdnet.METHOD.recipe or RECIPE, loss="mse")
-    dead, _ = revive(net, _optimiser(net), pairs, recipe, torch.float32, seeds.generator(1), Portions(), Team())
+    dead, _ = revive(net, _optimiser(net), Probe(pairs, recipe, torch.float32), seeds.generator(1))
     assert dead >= 8
     assert (gradient() != 0).any()
+
+
+def test_new_units_fire_as_the_others_do_however_large_what_comes_in_is() -> None:
+    net, pairs = _net(batch_norm=False), _pairs()
+    with torch.no_grad():
+        layers_of(net)[0].conv.weight.mul_(1e4)
+    _kill(net, 1, [0, 4])
+    _revive(net, _optimiser(net), pairs)
+    with torch.no_grad():
+        first, second = (layer.conv for layer in layers_of(net)[:2])
+        features = second(first(pairs[0].noisy).relu()).relu()
+    sizes = features.square().mean(dim=(0, 2, 3))
+    assert sizes[[0, 4]].mean().item() == pytest.approx(sizes[[1, 2, 3, 5]].mean().item(), rel=0.3)
