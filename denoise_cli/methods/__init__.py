@@ -22,7 +22,8 @@ def find(name: str) -> Method:
     """
     name, colon, inner = name.partition(":")
     if name not in names():
-        raise UsageError(f"There is no model {name!r}.", did_you_mean(name, names()))
+        hint = "Weights from a file: --model NAME --weights FILE." if "/" in name else did_you_mean(name, names())
+        raise UsageError(f"There is no model {name!r}.", hint)
     method = import_module(f"{__name__}.{name.replace('-', '_')}").METHOD
     assert isinstance(method, Method)
     if not colon:

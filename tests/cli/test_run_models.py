@@ -121,6 +121,7 @@ def test_the_noise_is_measured_once(
     ("flags", "code", "said"),
     [
         (["--model", "dtt"], 2, "There is no model 'dtt'.\nDid you mean 'dt'?"),
+        (["--model", "runs/dt/best"], 2, "There is no model 'runs/dt/best'.\nWeights from a file: --model NAME"),
         (["--model", "dt.spp"], 5, "Did you mean 'dt.sp'?"),
         (["--model", "dncnn.color-blind", "--iters", "5"], 2, "dncnn does not iterate: it has no --iters"),
         (["--model", "feedforward", "--iters", "5"], 2, "feedforward does not iterate"),
