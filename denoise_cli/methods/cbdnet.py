@@ -166,5 +166,7 @@ METHOD = Method(
     options=Options(),
     summary="estimates the noise level at every pixel, then removes it; for real photographs",
     paper="Guo, Yan, Zhang, Zuo, Zhang: Toward Convolutional Blind Denoising of Real Photographs, CVPR 2019",
-    recipe=Asymmetric(noise="camera:0..0.16+0..0.06+60..100", patch=128, batch=32, steps=100_000, loss="mse"),
+    recipe=Asymmetric(
+        noise="camera:0..0.16+0..0.06+60..100", patch=128, batch=32, steps=100_000, rate=1e-3, loss="mse"
+    ),
 )

@@ -1,16 +1,23 @@
 """Units that never fire: found, drawn anew without a change of what the net computes, and able to learn again."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from denoise_cli import seeds
 from denoise_cli.method import Recipe
 from denoise_cli.methods import cbdnet, dncnn
 from denoise_cli.noise import Pair
+from denoise_cli.training import loop
+from denoise_cli.training.folder import LAST
 from denoise_cli.training.revival import Probe, layers_of, revive
+from denoise_cli.training.run import Run
 
 RECIPE = Recipe(noise="gaussian:25", patch=16, batch=4, steps=10, loss="mse")
 
@@ -125,3 +132,40 @@ def test_new_units_fire_as_the_others_do_however_large_what_comes_in_is() -> Non
         features = second(first(pairs[0].noisy).relu()).relu()
     sizes = features.square().mean(dim=(0, 2, 3))
     assert sizes[[0, 4]].mean().item() == pytest.approx(sizes[[1, 2, 3, 5]].mean().item(), rel=0.3)
+
+
+@pytest.fixture
+def train(sets: Callable[..., tuple[Any, Any]]) -> Callable[..., list[loop.Report]]:
+    """Go on with a run of eight steps, of a net that starts with two dead units, in a folder."""
+
+    def train(folder: Path, revive: int, stop: bool = False) -> list[loop.Report]:
+        def make() -> nn.Module:
+            net = dncnn.DnCNN(config)
+            _kill(net, 1, [0, 4])
+            return net
+
+        config = dncnn.Config(channels=1, depth=4, features=6)
+        recipe = replace(RECIPE, patch=8, steps=8, warmup=2, revive=revive)
+        run = Run("dncnn", config, dncnn.METHOD.options, recipe, ("pictures",), torch.float32)
+        return list(loop.train(run, make, *sets(1, recipe), folder, lambda seconds: stop))
+
+    return train
+
+
+def test_a_run_says_how_many_units_never_fire(train: Callable[..., list[loop.Report]], tmp_path: Path) -> None:
+    said = [report.message for report in train(tmp_path, 0) if report.message]
+    assert said == ["2 of 18 units of this net never fire: going on with --set revive=1000 would draw them anew"]
+
+
+def test_a_run_draws_them_anew_and_ends_the_same_where_it_was_stopped(
+    train: Callable[..., list[loop.Report]], tmp_path: Path
+) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert [report.message for report in train(whole, 4) if report.message] == [
+        "2 of 18 units never fired and are drawn anew"
+    ]
+    parts.mkdir()
+    while not (ended := [report.step for report in train(parts, 4, stop=True)]) or ended[-1] < 8:
+        pass
+    one, other = load_file(whole / LAST), load_file(parts / LAST)
+    assert one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
