@@ -96,7 +96,8 @@ def dead_units(net: nn.Module, probe: Probe) -> tuple[list[tuple[Layer, Tensor]]
             hooks.callback(layer.relu.register_forward_hook(note).remove)
         probe.through(net)
     seen = [(layer, counts[layer.relu]) for layer in layers if layer.relu in counts]
-    probe.team.add([fired for _, fired in seen])
+    if seen:
+        probe.team.add([fired for _, fired in seen])
     return [(layer, fired == 0) for layer, fired in seen if (fired == 0).any()], sum(len(fired) for _, fired in seen)
 
 
