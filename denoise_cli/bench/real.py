@@ -39,8 +39,9 @@ What comes out is rounded to 8 bits, as files are."""
 _NOTES = """\
 The first line is `denoise run` without a model, which chooses by what it sees. What measures the noise measures it in
 the finest detail, where a photograph has little of it left, and so do too little; BM3D is told a level too, the same
-for a whole set. None of the weights were trained on photographs of these sets; but how far the noise is smoothed that
-`cbdnet.camera` learned from was chosen by the spectra of the noise in `nam`."""
+for a whole set. CBDNet estimates the level pixel by pixel, and takes it twice where `gamma` says so. None of the weights
+were trained on photographs of these sets; but how far the noise is smoothed that `cbdnet.camera` learned from was
+chosen by the spectra of the noise in `nam`."""
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,17 @@ class Way:
 
     model: str | None = None  # None: what was seen decides
     sigma: float | None = None  # that it is told, on 0..255
+    gamma: float | None = None  # times the noise level that it estimates
+
+    @property
+    def told(self) -> dict[str, float]:
+        """The options that it is given."""
+        given = {"sigma": self.sigma, "gamma": self.gamma}
+        return {name: value for name, value in given.items() if value is not None}
 
     def __str__(self) -> str:
         told = "" if self.sigma is None else f" --sigma {self.sigma:g}"
+        told += "" if self.gamma is None else f" --set gamma={self.gamma:g}"
         return f"`denoise run{f' --model {self.model}' if self.model else ''}{told}`"
 
     @property
@@ -65,7 +74,9 @@ class Way:
 
 WAYS = (
     Way(),
-    *(Way(name) for name in ("cbdnet.camera", "dncnn.color-3", "dncnn.color-blind", "ffdnet.color", "bm3d")),
+    Way("cbdnet.camera"),
+    Way("cbdnet.camera", gamma=2.0),
+    *(Way(name) for name in ("dncnn.color-3", "dncnn.color-blind", "ffdnet.color", "bm3d")),
     *(Way("bm3d", float(sigma)) for sigma in _TOLD),
 )
 
@@ -87,7 +98,8 @@ def measure(name: str, way: Way, data: Path, runs: Path, device: torch.device, d
 
     Raises ``InputError`` where the set is not there.
     """
-    kept = runs / f"{name}-{way.model or 'run'}-{way.sigma or 'measured'}-{way.version}.json"
+    told = f"gamma-{way.gamma}" if way.gamma else way.sigma or "measured"
+    kept = runs / f"{name}-{way.model or 'run'}-{told}-{way.version}.json"
     if kept.exists():
         return [Score(**score) for score in json.loads(kept.read_text(encoding="utf-8"))]
     bench = Workbench(Wish(way.model, device=device, dtype=dtype), lambda card: _options(card, way))
@@ -112,7 +124,7 @@ def pairs(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _options(card: Method, way: Way) -> object:
-    return card.options if way.sigma is None else replace(card.options, sigma=way.sigma)
+    return replace(card.options, **way.told) if way.told else card.options
 
 
 def _score(bench: Workbench, noisy: Path, clean: Path) -> Score:

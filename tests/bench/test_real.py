@@ -16,7 +16,7 @@ from denoise_cli.errors import InputError
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder of two pairs, and few ways to denoise them."""
-    monkeypatch.setattr(real, "WAYS", (Way(), Way("median"), Way("bm3d", 20.0)))
+    monkeypatch.setattr(real, "WAYS", (Way(), Way("median"), Way("bm3d", 20.0), Way("cbdnet.camera", gamma=2.0)))
     rng = np.random.default_rng(0)
     (tmp_path / "nam").mkdir()
     for name in "ab":
@@ -31,8 +31,9 @@ def test_the_page_and_what_is_kept(photos: Path, capsys: pytest.CaptureFixture[s
     assert main([*words, "-o", str(photos / "page.md")]) == 0
     text = (photos / "page.md").read_text()
     assert "Here: 2.\n" in text and "Without a model was taken: `" in text and "`denoise run --model median`" in text
+    assert "`denoise run --model cbdnet.camera --set gamma=2`" in text
     kept = sorted(path.name for path in (photos / "runs").iterdir())
-    assert [name.split("-")[1] for name in kept] == ["bm3d", "median", "run"]
+    assert [name.split("-")[1] for name in kept] == ["bm3d", "cbdnet.camera", "median", "run"]
     scores = [Score(**score) for score in json.loads((photos / "runs" / kept[0]).read_text())]
     assert [(score.photo, score.by) for score in scores] == [("a", "bm3d"), ("b", "bm3d")]
     for score in scores:
