@@ -50,9 +50,7 @@ class Asymmetric(Recipe):
     alpha: float = 0.3  # the asymmetric loss weighs levels too high by it, levels too low by 1 - alpha
     asymmetric: float = 0.5  # weight of that loss
     variation: float = 0.05  # weight of the total variation of the level
-    told: float = (
-        0.0  # share of the images whose true level the U-Net is told, so that it heeds the level; not in the paper
-    )
+    told: float = 0.0  # share of the images whose true level the U-Net is told, so that it heeds it; the paper: none
 
 
 class CBDNet(nn.Module):
