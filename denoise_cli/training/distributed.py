@@ -147,7 +147,11 @@ def joined() -> Iterator[Team]:
     if size == 1 or not (network.is_available() and network.is_torchelastic_launched()):
         yield Team()
         return
-    from torch.distributed.rendezvous import rendezvous  # not there where PyTorch was built without distributed
+    # Not there where PyTorch was built without distributed. The functional ones name the group in their default
+    # arguments: imported while there is one, as torch.compile does, they would keep it, and its threads, to the end of
+    # the interpreter, which a thread that wants the interpreter's lock then takes down with SIGABRT.
+    from torch.distributed.nn import functional  # noqa: F401
+    from torch.distributed.rendezvous import rendezvous
 
     with _reaching():
         store, rank, size = next(rendezvous("env://"))

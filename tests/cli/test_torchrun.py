@@ -24,6 +24,25 @@ WORDS += ["--set", "ema=0.9"]
 WORDS += ["--patch", "12", "--batch", "8", "--val", "2", "--noise", "gaussian:25", "--precision", "float32"]
 WORDS += ["--rate", "0.02", "--steps", str(STEPS), "--device", "cpu"]
 
+LEAVES = """
+import os
+from pathlib import Path
+
+from denoise_cli.training.distributed import joined
+
+def threads():
+    return [path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm")]
+
+with joined() as team:
+    import torch._dynamo
+    import torch.distributed.nn.functional
+    team.wait()
+    during = threads()
+after = threads()
+words = [str(sum("gloo" in name for name in names) > 0) for names in (during, after)]
+os.write(1, (" ".join(words) + "\\n").encode())  # at once: the two processes write to the same place
+"""
+
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or not torch.distributed.is_gloo_available(), reason="looks for its processes in /proc"
 )
@@ -40,9 +59,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def _start(*more: str) -> "subprocess.Popen[str]":
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    words = [*launcher, "-m", "denoise_cli", *WORDS, *more]
+def _start(*words: str) -> "subprocess.Popen[str]":
+    words = (sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", *words)
     quick = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(words, env=quick, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -59,7 +77,7 @@ def test_two_processes_train_one_is_killed_and_the_next_start_goes_on(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     log = here / "two" / LOG
-    process = _start("-o", "two")
+    process = _start("-m", "denoise_cli", *WORDS, "-o", "two")
     while len(rows(log)) < 3 and process.poll() is None:
         time.sleep(0.01)
     os.kill(_worker(process.pid, 1), signal.SIGKILL)
@@ -73,7 +91,7 @@ def test_two_processes_train_one_is_killed_and_the_next_start_goes_on(
     step = progress_of(here / "two" / LAST).step
     assert step < STEPS
 
-    process = _start("-o", "two")
+    process = _start("-m", "denoise_cli", *WORDS, "-o", "two")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert out == "two/best.safetensors\n"
@@ -87,3 +105,9 @@ def test_two_processes_train_one_is_killed_and_the_next_start_goes_on(
     assert one > 21  # the noisy images are at 20.2 dB
     assert abs(one - two) < 0.2
     assert load_file(here / "one" / BEST).keys() == load_file(here / "two" / BEST).keys()
+
+
+def test_no_thread_of_the_team_is_left_behind(here: Path) -> None:
+    (here / "leaves.py").write_text(LEAVES)
+    out, err = _start("leaves.py").communicate(timeout=120)
+    assert sorted(out.splitlines()) == ["True False", "True False"], out + err
