@@ -1,5 +1,6 @@
 """The median of a square window as a layer: exact, with its gradient, and frugal with memory."""
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -24,14 +25,21 @@ class MedianLayer(nn.Module):
     def __init__(self, side: int) -> None:
         super().__init__()
         self.side = side
+        self._find: Callable[[Tensor, int], Tensor] = _medians
 
     def forward(self, features: Tensor) -> Tensor:
         kind = features.device.type
         if torch.is_autocast_enabled(kind):
             features = features.to(torch.get_autocast_dtype(kind))
         with torch.autocast(kind, enabled=False):  # which would have borders mirrored in float32
-            find = _medians if torch.compiler.is_exporting() else _uncompiled
-            return locally(find, self.side // 2, features, self.side)
+            return locally(self._find, self.side // 2, features, self.side)
+
+
+def keep_uncompiled(net: nn.Module) -> None:
+    """Have the medians in ``net`` left out where it is compiled: what OpenCV does cannot be."""
+    for part in net.modules():
+        if isinstance(part, MedianLayer):
+            part._find = torch.compiler.disable(_medians)  # type: ignore[no-untyped-call]
 
 
 def _medians(features: Tensor, side: int) -> Tensor:
@@ -44,9 +52,6 @@ def _medians(features: Tensor, side: int) -> Tensor:
         if padded.dtype == torch.float32 and not padded.requires_grad:
             return _by_opencv(padded, side)
     return _Median.apply(padded, side)  # type: ignore[no-any-return, no-untyped-call]
-
-
-_uncompiled = torch.compiler.disable(_medians)  # type: ignore[no-untyped-call]  # what OpenCV does cannot be
 
 
 def _by_opencv(padded: Tensor, side: int) -> Tensor:

@@ -15,6 +15,7 @@ from denoise_cli import noise, seeds
 from denoise_cli.checkpoint import adopt
 from denoise_cli.data.patches import Patches
 from denoise_cli.errors import DenoiseError, UsageError
+from denoise_cli.layers.median import keep_uncompiled
 from denoise_cli.method import PAIRS, Method
 from denoise_cli.training.batches import Batches
 from denoise_cli.training.distributed import Team
@@ -157,6 +158,7 @@ def maker(
         assert isinstance(net, nn.Module)
         adopt(net, start or {})
         if compiled:
+            keep_uncompiled(net)
             net.compile()
         return net.to(device)
 

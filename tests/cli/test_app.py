@@ -5,6 +5,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
+import cv2
+import numpy as np
 import pytest
 
 import denoise_cli
@@ -57,6 +59,19 @@ def test_only_the_command_that_is_asked_for_is_imported(argv: list[str]) -> None
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "Usage: denoise run" in done.stdout and done.stderr == "[]\n"
+
+
+def test_a_small_image_needs_no_compiler(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(shelf.FOLDER_VARIABLE)
+    assert cv2.imwrite(str(tmp_path / "a.png"), np.full((24, 24, 3), 90, np.uint8))
+    code = (
+        "import sys\n"
+        "from denoise_cli.cli.app import main\n"
+        f"code = main(['run', {str(tmp_path / 'a.png')!r}, '-o', {str(tmp_path / 'b.png')!r}, '-q'])\n"
+        "sys.exit(f'{code} ' + ' '.join(sorted({'torch._dynamo', 'sympy'} & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr == "0 \n" and (tmp_path / "b.png").exists()
 
 
 def test_as_a_module_and_the_version() -> None:

@@ -1,11 +1,14 @@
 """The median layer is exact, gives its gradient to the chosen pixel, and works at every size."""
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from scipy.ndimage import median_filter
+from torch import nn
 
 from denoise_cli.layers import median
-from denoise_cli.layers.median import MedianLayer
+from denoise_cli.layers.median import MedianLayer, keep_uncompiled
 
 
 def test_by_hand() -> None:
@@ -67,3 +70,20 @@ def test_an_image_smaller_than_the_window_is_continued_by_its_edge(shape: tuple[
     image = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     oracle = median_filter(image.numpy(), size=(1, 1, 5, 5), mode="nearest")
     assert torch.equal(MedianLayer(5)(image), torch.from_numpy(oracle))
+
+
+def test_a_compiled_net_leaves_its_medians_as_they_are() -> None:
+    image = torch.rand((1, 1, 17, 11), generator=torch.Generator().manual_seed(0))
+    graphs: list[torch.fx.GraphModule] = []
+
+    def collect(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., object]:
+        graphs.append(graph)
+        return graph.forward
+
+    net = nn.Sequential(nn.Conv2d(1, 2, 3), MedianLayer(3), nn.Conv2d(2, 1, 3)).eval()
+    with torch.no_grad():
+        expected = net(image)
+        keep_uncompiled(net)
+        net.compile(backend=collect)
+        assert torch.equal(net(image), expected)
+    assert len(graphs) == 2  # one on each side of the medians
