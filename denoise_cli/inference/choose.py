@@ -35,10 +35,10 @@ GLANCE = 1 << 20  # pixels that are looked at where nothing depends on it
 _LEAST_IMPULSES = 0.002  # share below which an image counts as free of salt and pepper
 _LEAST_TOLD = 10 / 255  # sigma below which its error weighs: a fine texture passes for noise, black hides it
 _LEAST_BESIDE = 8 / 255  # sigma from which noise beside impulses is worth removing; fine textures read up to 7
-_LEAST_CORRELATED = 2.5 / 255  # sigma below which noise that is not white may be that of a clean picture, compressed
+_LEAST_CORRELATED = 2 / 255  # sigma below which noise that is not white may be that of a clean picture, compressed
 _ROUGH = 80  # quality of a JPEG file below which what it lost is worth restoring, also where no block stands out
 _FINE = 93  # quality from which a JPEG file keeps noise as it was
-_LEAST_COARSE = 6.5  # times as much noise in coarse detail as in the finest: demosaicing leaves 8 to 20, textures less
+_LEAST_COARSE = 4.0  # times as much noise in coarse detail as in the finest: demosaicing leaves 5 to 20
 
 
 @dataclass(frozen=True)

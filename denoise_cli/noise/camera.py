@@ -12,7 +12,7 @@ from denoise_cli.noise.jpeg import Jpeg
 from denoise_cli.noise.levels import Level
 from denoise_cli.noise.pair import Pair
 from denoise_cli.noise.poisson_gaussian import deviation
-from denoise_cli.noise.processing import Colours, Smoothing
+from denoise_cli.noise.processing import Colours, Smoothing, halve_chroma
 
 _FARTHEST = 16.0  # pixels that noise can be smoothed by
 _TOE = 0.003  # keeps the slope of the response finite in the dark, at about that of sRGB
@@ -24,8 +24,9 @@ class Camera:
 
     The noise model of CBDNet (Guo et al., CVPR 2019, section 3.1), with a random Bayer pattern for each image, bilinear
     demosaicing, and in place of 201 measured response curves a random gamma and contrast. ``Pair.clean`` is the same
-    photograph without ``n`` and JPEG, ``f(demosaic(mosaic(L)))``: the detail that a mosaic loses is no noise, and the
-    mean of many photographs, by which denoisers of real ones are judged, lacks it too. Images that are not in colour
+    photograph without ``n`` and the losses of JPEG but for halved chroma, ``f(demosaic(mosaic(L)))``: the detail that a
+    mosaic and 4:2:0 lose is no noise, and the mean of many photographs, by which denoisers of real ones are judged,
+    lacks it too. Images that are not in colour
     are, channel by channel, the mean of a gray scene's photograph. ``Pair.sigma`` is the deviation of ``n`` at each
     value of ``L``: the sensor's, before demosaicing and response, which is what CBDNet learns to estimate.
 
@@ -80,11 +81,12 @@ class Camera:
                 seen, sigma = [colours(sensed) for sensed in seen], colours.deviation(sigma)
             photos = [response(linear.clamp(0, 1)) for linear in seen]
             if smooth:
-                photos[1] = (photos[0] + smooth(photos[1] - photos[0])).clamp(0, 1)
+                photos[1] = (photos[0] + smooth(photos[1] - photos[0], photos[0])).clamp(0, 1)
             parts.append([*photos, sigma] if channels == 3 else [*(_gray(photo) for photo in photos), sigma[:, :1]])
         calm, noisy, sigma = (torch.cat(part, dim=1)[:, :, :height, :width] for part in zip(*parts, strict=True))
         if self.jpeg:
             noisy = self.jpeg(noisy, generator).noisy
+            calm = halve_chroma(calm) if channels == 3 else calm
         return Pair(calm, noisy, sigma)
 
 

@@ -189,7 +189,7 @@ def test_particular_noise_takes_weights_for_it_where_there_are_any() -> None:
     assert [choose(seen, 3, plain).name for seen in (blocks, speckled)] == ["a.1", "c.1"]
     camera = entry("cbdnet.camera", "camera", 3, "camera:0..0.16+0..0.06")
     assert choose(Look(0.0, 0.1, white=False), 3, [*plain, camera]).name == "cbdnet.camera"
-    little, texture = Look(0.0, 0.005, white=False), Look(0.0, 0.1, white=False, fine=0.02)
+    little, texture = Look(0.0, 0.005, white=False), Look(0.0, 0.1, white=False, fine=0.03)
     assert [choose(seen, 3, [*plain, camera]).name for seen in (little, texture)] == ["a.1", "a.1"]
     assert choose(Look(0.0, 0.1, shot=0.05), 3, [*plain, camera]).name == "a.1"
 
