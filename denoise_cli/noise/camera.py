@@ -24,11 +24,11 @@ class Camera:
 
     The noise model of CBDNet (Guo et al., CVPR 2019, section 3.1), with a random Bayer pattern for each image, bilinear
     demosaicing, and in place of 201 measured response curves a random gamma and contrast. ``Pair.clean`` is the same
-    photograph without ``n`` and the losses of JPEG but for halved chroma, ``f(demosaic(mosaic(L)))``: the detail that a
+    photograph without ``n`` and without what JPEG loses but for the halved resolution of colour: the detail that a
     mosaic and 4:2:0 lose is no noise, and the mean of many photographs, by which denoisers of real ones are judged,
-    lacks it too. Images that are not in colour
-    are, channel by channel, the mean of a gray scene's photograph. ``Pair.sigma`` is the deviation of ``n`` at each
-    value of ``L``: the sensor's, before demosaicing and response, which is what CBDNet learns to estimate.
+    lacks it too. Images that are not in colour are, channel by channel, the mean of a gray scene's photograph.
+    ``Pair.sigma`` is the deviation of ``n`` at each value of ``L``: the sensor's, before demosaicing and response,
+    which is what CBDNet learns to estimate.
 
     ``smoothing`` goes beyond that model: white balance and a colour matrix make the noise stronger (then it is seen in
     ``Pair.sigma`` too), and the camera's own noise reduction smooths it, colour by so many pixels.

@@ -15,9 +15,7 @@ from denoise_cli.shapes import luma
 _GAINS = ((1.2, 2.4), (1.0, 1.0), (1.2, 2.0))  # of red, green and blue
 _MATRIX = ((0.6, -0.5, -0.1), (-0.2, 0.5, -0.3), (0.0, -0.5, 0.5))  # what a vivid camera adds to each colour
 _GRAY_SHARE = (0.0, 0.4)  # how far luma is smoothed, as a share of how far colour is
-_KEPT = (
-    0.75  # of the noise's deviation: the slope of luma, in a pixel, from which less than half of the smoothing is left
-)
+_KEPT = 0.75  # of the noise's deviation: the slope of luma, in a pixel, at which half of the smoothing is left
 _BESIDE = 1.5  # pixels, sigma: how far beside an edge the noise is not smoothed either
 _WINDOW = 2.5  # radius of the Gaussian window, in its sigmas
 
