@@ -40,8 +40,8 @@ _NOTES = """\
 The first line is `denoise run` without a model, which chooses by what it sees. What measures the noise measures it in
 the finest detail, where a photograph has little of it left, and so do too little; BM3D is told a level too, the same
 for a whole set. CBDNet estimates the level pixel by pixel, and takes it twice where `gamma` says so. None of the
-weights were trained on photographs of these sets; but how far the noise is smoothed that `cbdnet.camera` learned from
-was chosen by the spectra of the noise in `nam`."""
+weights were trained on photographs of these sets; but how far the noise is smoothed that `cbdnet.camera` learned from,
+and that less so beside edges, was chosen by the noise in `nam`."""
 
 
 @dataclass(frozen=True)
