@@ -21,12 +21,13 @@ from denoise_cli.noise.jpeg import Jpeg
 from denoise_cli.noise.mixed import Mixed
 from denoise_cli.noise.mixture import parts
 from denoise_cli.noise.patch import bare
+from denoise_cli.noise.sharpness import sharpness
 from denoise_cli.shapes import stacked, to_unit
 
 IMPULSES, GAUSSIAN = "impulses", "gaussian"
 MIXED = "mixed"  # impulses and other noise beside them
 JPEG = "jpeg"  # blocks of JPEG
-CAMERA = "camera"  # noise that is correlated from pixel to pixel
+CAMERA = "camera"  # noise that is correlated from pixel to pixel, and what JPEG does to a camera's own pixels
 LIGHT = "poisson-gaussian"  # noise that grows with the light
 KINDS = (IMPULSES, MIXED, CAMERA, JPEG, LIGHT, GAUSSIAN)  # of weights; gaussian ones are for any other noise, or none
 _LOOKED_AT, _BANDS = 1 << 22, 16  # pixels of an image that are looked at, in so many bands
@@ -38,6 +39,8 @@ _LEAST_BESIDE = 8 / 255  # sigma from which noise beside impulses is worth remov
 _LEAST_CORRELATED = 2 / 255  # sigma below which noise that is not white may be that of a clean picture, compressed
 _ROUGH = 80  # quality of a JPEG file below which what it lost is worth restoring, also where no block stands out
 _FINE = 93  # quality from which a JPEG file keeps noise as it was
+_FAIR = 70  # quality below which blocks of JPEG are what there is most to restore of
+_SOFT = 0.7  # times as much fine detail as coarse, below which pixels are those of a camera
 _LEAST_COARSE = 4.0  # times as much noise in coarse detail as in the finest: demosaicing leaves 5 to 20
 
 
@@ -56,6 +59,7 @@ class Look:
     whole: bool = False  # whether no pixel was left out of all that
     apart: bool = False  # whether each channel has impulses of its own
     jpeg_quality: float | None = None  # 1 to 100, of the JPEG file that it was read from
+    sharpness: float = 1.0  # finest detail over that twice as coarse, where it is compressed
 
     @property
     def suits(self) -> str:
@@ -87,15 +91,23 @@ class Look:
     @property
     def compressed(self) -> bool:
         """Whether there is loss by JPEG worth restoring, or noise that it changed."""
-        quality = 100.0 if self.jpeg_quality is None else self.jpeg_quality
-        return self.jpeg_blocks or quality < (_FINE if self.sigma > _LEAST_CORRELATED else _ROUGH)
+        return self.jpeg_blocks or self._quality < (_FINE if self.sigma > _LEAST_CORRELATED else _ROUGH)
+
+    @property
+    def straight(self) -> bool:
+        """Whether it is a camera's own JPEG, as soft as those are, and of a fair quality."""
+        return self.compressed and self._quality >= _FAIR and self.sharpness < _SOFT
+
+    @property
+    def _quality(self) -> float:
+        return 100.0 if self.jpeg_quality is None else self.jpeg_quality
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of weights that it takes, of ``KINDS``, the most particular one first."""
         shown = {
             MIXED: self.grainy_beside,
-            CAMERA: self.suits == GAUSSIAN and self.demosaiced,
+            CAMERA: self.suits == GAUSSIAN and (self.demosaiced or self.straight),
             JPEG: self.suits == GAUSSIAN and self.compressed,
             LIGHT: self.suits == GAUSSIAN and self.shot > 0,
         }
@@ -124,7 +136,7 @@ def look(image: Image, most: int = _LOOKED_AT) -> Look:
         known = ~find_impulses(seen, share.view(1, 1, 1, 1))[0]
     level = noise_level(seen[0], known)
     extreme = ((noisy <= 0) | (noisy >= 1)).float().mean().item()
-    return Look(
+    found = Look(
         share.item(),
         level.sigma,
         level.shot,
@@ -137,6 +149,7 @@ def look(image: Image, most: int = _LOOKED_AT) -> Look:
         apart,
         image.source.jpeg.quality if image.source.jpeg else None,
     )
+    return replace(found, sharpness=sharpness(noisy[0])) if found.compressed else found
 
 
 def come_apart(image: Image) -> bool:

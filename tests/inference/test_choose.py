@@ -203,6 +203,27 @@ def test_coarse_noise_is_a_cameras_also_where_it_is_weak_or_there_are_blocks() -
     assert choose(replace(coarse[1], jpeg_blocks=True), 3, entries).name == "cbdnet.camera"
 
 
+def test_a_cameras_own_jpeg_takes_what_was_trained_on_photographs() -> None:
+    entries = [entry("a.1", GAUSSIAN, 3), entry("cbdnet.camera", "camera", 3), entry("dt.photo", "jpeg", 3)]
+    soft = Look(0.0, 0.001, jpeg_quality=75, sharpness=0.5)
+    looks = [
+        soft, replace(soft, sharpness=0.9), replace(soft, jpeg_quality=50), replace(soft, jpeg_quality=95),
+        replace(soft, jpeg_quality=None, jpeg_blocks=True), replace(soft, impulse_share=0.1),
+    ]  # fmt: skip
+    chosen = [choose(seen, 3, [*entries, entry("c.1", IMPULSES, 3)]).name for seen in looks]
+    assert chosen == ["cbdnet.camera", "dt.photo", "dt.photo", "a.1", "cbdnet.camera", "c.1"]
+    assert choose(soft, 3, [entries[0], entries[2]]).name == "dt.photo"
+
+
+def test_only_where_it_is_compressed_the_sharpness_of_an_image_is_measured(tmp_path: Path) -> None:
+    photo = cv2.resize(dict(open_source())["astronaut.png"].transpose(1, 2, 0)[..., ::-1], None, fx=2, fy=2)
+    for name, quality in (("a.png", 1), ("a.jpg", 75), ("fine.jpg", 95)):
+        assert cv2.imwrite(str(tmp_path / name), photo, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    whole, file, fine = (look(read(tmp_path / name)) for name in ("a.png", "a.jpg", "fine.jpg"))
+    assert file.straight and 0.3 < file.sharpness < 0.7
+    assert whole.sharpness == fine.sharpness == 1 and not whole.straight and not fine.straight
+
+
 @pytest.mark.parametrize(
     ("quality", "sigma", "name"),
     [(70, 0.5, "c.jpeg"), (85, 0.5, "a.1"), (85, 8, "c.jpeg"), (92, 8, "c.jpeg"), (95, 8, "a.1"), (None, 8, "a.1")],
