@@ -19,7 +19,7 @@ def test_enlarged_photographs_are_soft_also_once_they_are_jpeg() -> None:
     for photo in _samples().values():
         large = functional.interpolate(photo[None], scale_factor=2, mode="bicubic").clamp(0, 1)
         file = parse("jpeg:80")(large, torch.Generator()).noisy
-        assert sharpness(large[0]) < 0.6 and sharpness(file[0]) < 0.6
+        assert sharpness(large[0]) < 0.65 and sharpness(file[0]) < 0.65
         assert sharpness(photo) > 0.65
 
 
