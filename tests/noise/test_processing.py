@@ -45,11 +45,15 @@ def test_noise_of_luma_is_kept_at_edges_that_stand_out_of_it() -> None:
     photo = torch.full((1, 3, 64, 64), 0.2)
     photo[..., 32:] = 0.8
     grain = 0.02 * torch.randn(photo.shape, generator=torch.Generator().manual_seed(1))
-    smoothing = Smoothing(colour=torch.full((1, 1, 1, 1), 3.0), luma=torch.full((1, 1, 1, 1), 1.2))
+    by = torch.ones((1, 1, 1, 1))
+    smoothing = Smoothing(colour=3 * by, luma=1.2 * by, crisp=by)
     left = smoothing(grain, photo)
     near, far = slice(31, 33), slice(4, 20)
     kept = [(luma(left)[..., part].std() / luma(grain)[..., part].std()).item() for part in (near, far)]
     assert kept[0] > 0.9 and kept[1] < 0.5
+    sharpened = luma(Smoothing(3 * by, 1.2 * by, 2 * by)(grain, photo))
+    assert sharpened[..., near].std() > 1.4 * luma(grain)[..., near].std()
+    assert torch.allclose(sharpened[..., far], luma(left)[..., far], atol=0.002)
     faint = smoothing(grain, 0.2 + 0.005 * photo)  # a step of 0.003 in noise of 0.02 is no edge
     assert luma(faint)[..., near].std() < 0.6 * luma(grain)[..., near].std()
     colour = (left - luma(left))[..., near].std() / (grain - luma(grain))[..., near].std()
