@@ -2,6 +2,7 @@
 
 import ctypes
 import mmap
+import platform
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from denoise_cli.errors import DeviceError, UsageError, did_you_mean
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # from malloc.h
+_CPU_INFO = Path("/proc/cpuinfo")
 _WORDS = ("auto", "cpu", "cuda", "mps")
 
 
@@ -149,4 +151,17 @@ def _has_mps() -> bool:
 
 
 def _cpu_multiplies_bf16() -> bool:
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+    """Whether it is by AMX, or by AVX-512 on AMD's cores.
+
+    Intel's have one unit for that instruction of AVX-512 and two for float32's, so that only the conversions are left:
+    measured on two cores of a Xeon without AMX, runs of dncnn, dt and cbdnet on a megapixel take 1.5 times as long as
+    in float32, and a training step through a convolution of 64 channels 1.65 times.
+    """
+    if torch.cpu._is_amx_tile_supported():
+        return True
+    return bool(torch.cpu._is_avx512_bf16_supported()) and _cpu_is_by_amd()
+
+
+def _cpu_is_by_amd() -> bool:
+    words = _CPU_INFO.read_text() if _CPU_INFO.exists() else platform.processor()
+    return "AuthenticAMD" in words

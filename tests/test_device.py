@@ -1,5 +1,7 @@
 """Devices and precisions by their words."""
 
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -42,6 +44,30 @@ def test_precision() -> None:
     assert device.precision("auto", cpu) == device.fast_dtype(cpu)
     with pytest.raises(UsageError, match=r"no precision 'float16'.\nDid you mean"):
         device.precision("float16", cpu)
+
+
+@pytest.mark.parametrize(
+    ("amx", "avx512", "maker", "dtype"),
+    [
+        (True, True, "GenuineIntel", torch.bfloat16),
+        (False, True, "GenuineIntel", torch.float32),
+        (False, True, "AuthenticAMD", torch.bfloat16),
+        (False, False, "AuthenticAMD", torch.float32),
+    ],
+)
+def test_bfloat16_on_the_processors_that_are_faster_in_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, amx: bool, avx512: bool, maker: str, dtype: torch.dtype
+) -> None:
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
+    monkeypatch.setattr("torch.cpu._is_amx_tile_supported", lambda: amx)
+    monkeypatch.setattr("torch.cpu._is_avx512_bf16_supported", lambda: avx512)
+    told = tmp_path / "cpuinfo"
+    told.write_text(f"processor\t: 0\nvendor_id\t: {maker}\ncpu family\t: 6\n")
+    monkeypatch.setattr(device, "_CPU_INFO", told)
+    assert device.fast_dtype(torch.device("cpu")) == dtype
+    monkeypatch.setattr(device, "_CPU_INFO", tmp_path / "none")  # as on Windows, where the platform tells
+    monkeypatch.setattr("platform.processor", lambda: f"x86 Family 6 Model 207 Stepping 2, {maker}")
+    assert device.fast_dtype(torch.device("cpu")) == dtype
 
 
 @pytest.mark.parametrize(
