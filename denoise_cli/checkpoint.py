@@ -78,7 +78,7 @@ def load(path: Path) -> Checkpoint:
         if not isinstance(loaded.model, str) or not all(isinstance(part, dict) for part in parts):
             raise TypeError("a header of other types")
         return loaded
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(
             f"{str(path)!r} is damaged or is no weights file of denoise ({type(error).__name__}: {error}).",
             "Fetch it again, or check the shipped ones with `denoise models verify`.",

@@ -37,7 +37,7 @@ def test_a_commands_flags_exist(
     assert main([*name, "--help"]) == 0
     text = capsys.readouterr().out
     for flag in (word for word in words if re.fullmatch(r"--?[a-z][a-z-]*", word)):
-        assert flag in text, f"{' '.join(name)} has no flag {flag}"
+        assert re.search(rf"(?<![\w-]){re.escape(flag)}(?![\w-])", text), f"{' '.join(name)} has no flag {flag}"
 
 
 def test_every_exit_code_is_listed() -> None:

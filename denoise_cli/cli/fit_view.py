@@ -132,7 +132,7 @@ def fit_batch(
     for task in tasks:
         with _noted(errors, task):
             views.append(_View(task, voice))
-    alike = len({view.shape for view in views}) == 1
+    alike = bool(views) and all((view.shape, view.options) == (views[0].shape, views[0].options) for view in views)
     parts = deque([views] if alike else [[view] for view in views])
     while parts and not interrupted():
         part = parts.popleft()
@@ -185,6 +185,7 @@ class _View:
         from denoise_cli.fitting.history import History
         from denoise_cli.image import decode, fetch, read
         from denoise_cli.inference.journal import digest
+        from denoise_cli.inference.told import told
 
         name, limit = task.item.name, task.max_pixels
         data = fetch(name, limit) if task.data is None else task.data
@@ -192,7 +193,7 @@ class _View:
         for warning in image.source.warnings:
             voice.say(warning)
         voice.say(f"{name}: {image.width}x{image.height}, at most {most_steps(task.options)} steps")
-        self.task, self.shape = task, image.pixels.shape
+        self.task, self.shape, self.options = task, image.pixels.shape, told(task.options, image.source)
         self._voice, self._image, self._content = voice, image, digest(data)
         self.noisy = torch.from_numpy(image.pixels)[None].to(task.device)
         clean = None
@@ -315,7 +316,7 @@ def _followed(views: "Sequence[_View]", voice: Voice, interrupted: Callable[[], 
         torch.autocast(noisy.device.type, task.dtype, enabled=task.dtype != torch.float32),
         voice.progress("fitting", most_steps(task.options)) as bar,
     ):
-        for last in follow(fitter, noisy, task.options, halt, attempts):
+        for last in follow(fitter, noisy, views[0].options, halt, attempts):
             if last.message:
                 bar.say(last.message)
             rows = [view.take(last.of(index)) for index, view in enumerate(views)]

@@ -62,6 +62,7 @@ def inspect(
                 bar.say(warning)
             seen = look(image)
             command = suggest(seen, item.name, image.channels, entries)
+            seen = seen.on(image.source)
             if as_json:
                 screen.emit(json.dumps(_record(item.name, image, seen, command)))
             lines.append(_line(item.name, seen, command))

@@ -148,7 +148,8 @@ def train(
         devices.keep_memory()
         dtype = devices.precision(precision, where)
         if card.classifies:
-            config = replace(config, classes=class_names(data, limit, only or ()))
+            with team.in_turn():
+                config = replace(config, classes=class_names(data, limit, only or ()))
         origin = shelf.located(init_from) if init_from else None
         parts = tuple(init_without or ())
         start = without(checkpoint.load(origin).tensors, parts, str(init_from)) if origin else None

@@ -122,7 +122,7 @@ def load(path: Path) -> Manifest:
             number += 1
             values = json.loads(line)
             entries.append(_filled(NoisyFile, values) if "noise" in values else _filled(CleanFile, values))
-    except (ValueError, TypeError, IndexError) as error:
+    except (ValueError, TypeError, IndexError, RecursionError) as error:
         raise InputError(
             f"{path} is no manifest: line {number}: {error}.", "It was changed or cut; make the set again."
         ) from error
@@ -172,7 +172,7 @@ def inside(file: str) -> bool:
     """Whether ``file``, a path from a manifest, is one that stays in the folder of its set."""
     path = PurePosixPath(file)
     drives = os.name == "nt" and ("\\" in file or ":" in file)  # elsewhere a name may hold either
-    return bool(path.parts) and not path.is_absolute() and ".." not in path.parts and not drives
+    return bool(path.parts) and "\0" not in file and not path.is_absolute() and ".." not in path.parts and not drives
 
 
 def _place(folder: Path, file: str | None) -> Path:

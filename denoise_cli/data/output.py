@@ -115,7 +115,8 @@ def _files_of(folder: Path) -> set[str]:
             break
     try:
         if (folder / manifest.NAME).is_file():
-            files.update(entry.file for entry in manifest.load(folder / manifest.NAME).entries if entry.file)
+            for entry in manifest.load(folder / manifest.NAME).entries:
+                files |= {file for file in (entry.file, getattr(entry, "reference", None)) if file}
     except InputError:
         pass  # no manifest of ours: nothing of it is known, so nothing is removed
     return {file for file in files if file and manifest.inside(file)}

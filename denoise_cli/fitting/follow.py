@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from denoise_cli import seeds
 from denoise_cli.errors import DenoiseError, UsageError
 from denoise_cli.fitting import stopping
 from denoise_cli.fitting.divergence import Course
@@ -113,7 +114,7 @@ def once_more(
     """
     began = time.monotonic()
     most = int(blind.best_at.max())
-    again = replace(options, seed=options.seed + 1, held_out=0.0, stop="none", iters=most)
+    again = replace(options, seed=seeds.derive(options.seed, "once more"), held_out=0.0, stop="none", iters=most)
     best, message = blind.best, f"once more with every pixel, for {again.iters} steps"
     course, steps = Course(), _Steps(fitter, noisy, again)
     for step in steps:

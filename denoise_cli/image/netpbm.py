@@ -48,5 +48,8 @@ def decode_ppm(data: bytes, name: str, max_pixels: int, every: bool) -> Iterator
     samples = samples.reshape(height, width, count)
     if kind in (1, 4):
         samples = 1 - samples  # 1 is black
+    ends = {4: height * ((width + 7) // 8)}.get(kind, samples.size * (2 if largest > 255 else 1))
+    more = kind > 3 and bool(body[ends:].strip(b"\0 \t\r\n"))
+    notes = (f"{name} holds more than one image; the first was read, what follows left out.",) if more else ()
     mode = "1" if kind in (1, 4) else "RGB" if count == 3 else "L"
-    yield Image(planes(samples, largest), Source(name, "ppm", mode, 16 if largest > 255 else 8))
+    yield Image(planes(samples, largest), Source(name, "ppm", mode, 16 if largest > 255 else 8, warnings=notes))

@@ -15,6 +15,7 @@ from denoise_cli.errors import DenoiseError, InputError, LimitError
 from denoise_cli.image import exif, png
 from denoise_cli.image.dicom import decode_dicom
 from denoise_cli.image.exr import decode_exr
+from denoise_cli.image.jpeg import behind
 from denoise_cli.image.netpbm import decode_ppm
 from denoise_cli.image.opencv import load_opencv
 from denoise_cli.image.picture import Image, Jpeg, Source
@@ -269,6 +270,9 @@ def _decode_jpeg(data: bytes, name: str, max_pixels: int, every: bool) -> Iterat
     source = picture.source("jpeg", raster)
     if "mp" in info:
         note = f"{name} holds further pictures (a second view, a depth or gain map); they were left out."
+        source = replace(source, warnings=(*source.warnings, note))
+    elif more := behind(data):
+        note = f"{name} has {more} bytes behind its picture, a video perhaps; they were left out."
         source = replace(source, warnings=(*source.warnings, note))
     yield Image(planes(raster.colour), replace(source, comment=info.get("comment", b""), jpeg=jpeg, lossless=False))
 

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import sqrt
 
 import torch
 
 from denoise_cli import methods, shelf
 from denoise_cli.errors import WeightsError
-from denoise_cli.image import Image
+from denoise_cli.image import Image, Source
 from denoise_cli.inference.patterns import Grain
 from denoise_cli.layers.impulses import apart_share, find_impulses, salt_and_pepper
 from denoise_cli.method import PAIRS
@@ -60,6 +61,12 @@ class Look:
     apart: bool = False  # whether each channel has impulses of its own
     jpeg_quality: float | None = None  # 1 to 100, of the JPEG file that it was read from
     sharpness: float = 1.0  # finest detail over that twice as coarse, where it is compressed
+
+    def on(self, source: Source) -> "Look":
+        """The same in the values of ``source``, a floating-point file whose pixels were brought into [0, 1]."""
+        scale, shot = source.scale, sqrt(source.scale) * self.shot
+        read = sqrt(max(0.0, (scale * self.read) ** 2 - shot**2 * source.offset))
+        return replace(self, sigma=scale * self.sigma, fine=scale * self.fine, shot=shot, read=read)
 
     @property
     def suits(self) -> str:

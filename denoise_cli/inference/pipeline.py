@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
-from denoise_cli.errors import DenoiseError, UsageError
+from denoise_cli.device import is_out_of_memory
+from denoise_cli.errors import DenoiseError, DeviceError, UsageError
 from denoise_cli.image import Image
 from denoise_cli.inference.ahead import ahead
 from denoise_cli.inference.inputs import Item
@@ -129,6 +130,7 @@ def _chosen(
             result = replace(result, warnings=tuple(said))
             choice = bench.choose(loaded.frames[0], sight)  # for all: frames that differ would flicker
             choice = choice.told() if len(loaded.frames) == 1 else choice
+            choice = choice.on(loaded.frames[0].source)
             if choice.warning:
                 result = replace(result, warnings=(*said, choice.warning))
             yield replace(result, choice=choice, seconds=time.monotonic() - began), loaded
@@ -136,6 +138,11 @@ def _chosen(
             raise
         except DenoiseError as error:
             yield replace(result, seconds=time.monotonic() - began, error=_bare(error)), None
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            failed = DeviceError("Out of memory while looking at its noise.", "Close other programs, or name a model.")
+            yield replace(result, seconds=time.monotonic() - began, error=_bare(failed)), None
 
 
 def _groups(read: Iterable[tuple[Result, Loaded | None]]) -> Iterator[list[tuple[Result, Loaded | None]]]:

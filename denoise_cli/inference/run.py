@@ -14,6 +14,7 @@ from denoise_cli.inference import tiles
 from denoise_cli.inference.converge import DIRECT, converge, samples
 from denoise_cli.inference.patterns import MARGIN, Grain, keep_patterns
 from denoise_cli.inference.sigma_map import Told, check_size
+from denoise_cli.inference.told import told
 from denoise_cli.layers.turns import TURNS, turn, turn_back, turn_box
 from denoise_cli.method import Denoiser, Iterative, Mapped, Unending, Wrapper
 from denoise_cli.shapes import from_channels, stacked, to_channels, to_unit
@@ -58,6 +59,7 @@ class Engine:
     notice: Callable[[str], None] = lambda _: None  # is told what the user should know meanwhile
     first: "Engine | None" = None  # denoises the image before, of other noise; its last estimate is taken
     apart: bool = False  # each channel is denoised by itself, as a gray image
+    measured: bool = False  # the noise levels of the options were seen in the pixels; else they are the user's
 
 
 def ready(engine: Engine) -> Engine:
@@ -86,14 +88,16 @@ def answer(engine: Engine, image: Image, grain: Grain | None = None) -> Answer:
         image = answer(engine.first, image).images[-1]
     if asked.sigma_map is not None:
         check_size(asked.sigma_map, image)
+        engine = replace(engine, asked=replace(asked, sigma_map=asked.sigma_map / image.source.scale))
     noisy = _on_device(engine, [image])
-    return _settled_answer(engine, image, noisy, _settle(engine, noisy))
+    return _settled_answer(engine, image, noisy, _settle(engine, noisy, image))
 
 
-def _settle(engine: Engine, noisy: Tensor) -> Any:
-    """The options of ``engine`` with what they leave to be measured, for ``noisy`` (N, C, H, W), uint8 or float32."""
+def _settle(engine: Engine, noisy: Tensor, image: Image) -> Any:
+    """The options of ``engine`` with what they leave to be measured, for the ``image`` on its device (1, C, H, W)."""
+    options = engine.options if engine.measured else told(engine.options, image.source)
     denoiser = engine.denoiser if engine.asked.sigma_map is None else Told.by(engine.denoiser)
-    return denoiser.settle(to_unit(stacked(noisy) if engine.apart else noisy), engine.options)
+    return denoiser.settle(to_unit(stacked(noisy) if engine.apart else noisy), options)
 
 
 def _mapped(engine: Engine, noisy: Tensor, settled: Sequence[Any]) -> tuple[Engine, Any]:
@@ -167,7 +171,7 @@ def answer_all(engine: Engine, images: Sequence[Image]) -> list[Answer]:
     """
     if len(images) > 1:
         noisy = _on_device(engine, images)
-        settled = [_settle(engine, noisy[index : index + 1]) for index in range(len(images))]
+        settled = [_settle(engine, noisy[index : index + 1], image) for index, image in enumerate(images)]
         together, common = _mapped(engine, noisy, settled)
         if together is not engine or all(options == settled[0] for options in settled):
             try:

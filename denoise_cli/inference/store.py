@@ -145,11 +145,12 @@ class Remote:
         system, place = located(self.place(path))
         try:
             system.makedirs(place.rpartition("/")[0], exist_ok=True)
-            with system.open(place, "ab") as file:
-                file.write(data)
-        except (NotImplementedError, ValueError):  # it cannot append: the whole again
-            before = system.cat_file(place) if system.exists(place) else b""
-            system.pipe_file(place, before + data)
+            try:
+                with system.open(place, "ab") as file:
+                    file.write(data)
+            except (NotImplementedError, ValueError):  # it cannot append: the whole again
+                before = system.cat_file(place) if system.exists(place) else b""
+                system.pipe_file(place, before + data)
         except Exception as error:  # of whichever file system it is
             raise _unwritten(self.place(path), error) from error
 

@@ -11,7 +11,7 @@ import torch
 
 from denoise_cli import checkpoint, methods, shelf
 from denoise_cli.errors import UsageError, WeightsError
-from denoise_cli.image import Image
+from denoise_cli.image import Image, Source
 from denoise_cli.inference.choose import (
     GLANCE,
     IMPULSES,
@@ -67,6 +67,10 @@ class Choice:
         seen = self.seen
         return self if seen is None or not seen.whole else replace(self, engine=_told(self.engine, seen))
 
+    def on(self, source: Source) -> "Choice":
+        """The same with what was seen as it is in the values of the ``source``, to be told."""
+        return self if self.seen is None else replace(self, seen=self.seen.on(source))
+
 
 class Sight(NamedTuple):
     """What was seen in an image."""
@@ -103,6 +107,11 @@ class Workbench:
                     name = f"{name}.{wish.shown}"
             elif wish.shown is not None or wish.classifier is not None:
                 raise UsageError(f"{name} does not ask what an image shows.", "Leave --class and --classifier out.")
+            if wish.file is not None and "." in name:
+                raise UsageError(
+                    f"{name} names weights, and {str(wish.file)!r} is other ones.",
+                    f"Name the model alone, {name.rpartition('.')[0]}, or leave --weights out.",
+                )
             if wish.file is not None or "." in name or not card.learns:
                 self._fixed = name
                 self._engine(name)
@@ -276,7 +285,7 @@ def _told(engine: Engine, seen: Look) -> Engine:
     known = replace(options, sigma=min(1.0, seen.fine))
     if seen.white and getattr(options, "shot", 0.0) is None:
         known = replace(options, sigma=seen.read, shot=seen.shot)
-    return replace(engine, options=known)
+    return replace(engine, options=known, measured=True)
 
 
 def _iterates(card: Method) -> bool:

@@ -46,6 +46,9 @@ def _medians(features: Tensor, side: int) -> Tensor:
     radius = side // 2
     mode = "reflect" if min(features.shape[-2:]) > radius else "replicate"
     padded = functional.pad(features, (radius,) * 4, mode=mode)
+    if torch.compiler.is_exporting():  # any height and width, by operations that other programs have too
+        height, width = features.shape[-2:]
+        return _select([padded[..., i : i + height, j : j + width] for i in range(side) for j in range(side)])
     if side in _OPENCV and padded.device.type == "cpu" and bool(padded.isfinite().all()):
         if padded.dtype == torch.bfloat16:
             return _Placed.apply(padded, side)  # type: ignore[no-any-return, no-untyped-call]

@@ -51,7 +51,7 @@ class Mixture:
         return " + ".join(f"{repr(weight).removesuffix('.0')}*{noise}" for weight, noise in pairs)
 
     def __call__(self, clean: Tensor, generator: Generator) -> Pair:
-        weights = torch.tensor(self.weights, device=clean.device)
+        weights = torch.tensor([weight / max(self.weights) for weight in self.weights], device=clean.device)
         kinds = torch.multinomial(weights, len(clean), replacement=True, generator=generator).tolist()
         members = {kind: [index for index, drawn in enumerate(kinds) if drawn == kind] for kind in sorted(set(kinds))}
         pairs = {kind: self.noises[kind](clean[chosen], generator) for kind, chosen in members.items()}

@@ -183,13 +183,14 @@ def _size(features: Tensor) -> Tensor:
 
 def _fit_norms(net: nn.Module, norms: list[tuple[nn.BatchNorm2d, Tensor]], probe: Probe) -> None:
     """Give the new units of ``norms`` their running statistics, and leave the others as they are."""
-    sums: dict[nn.Module, tuple[Tensor, Tensor]] = {}
+    sums: dict[nn.Module, tuple[Tensor, Tensor, Tensor]] = {}  # of the images' means, variances, and how many
     frozen = [part for part in net.modules() if not part.training]
 
     def add(norm: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         variance, mean = torch.var_mean(inputs[0].float(), dim=(0, 2, 3))
-        before = sums.get(norm, (torch.zeros_like(mean), torch.zeros_like(mean)))
-        sums[norm] = (before[0] + len(inputs[0]) * mean, before[1] + len(inputs[0]) * variance)
+        images = mean.new_tensor(len(inputs[0]))  # a net that iterates shows them to it again and again
+        before = sums.get(norm, (torch.zeros_like(mean), torch.zeros_like(mean), torch.zeros_like(images)))
+        sums[norm] = (before[0] + images * mean, before[1] + images * variance, before[2] + images)
 
     with ExitStack() as hooks:
         for norm, _ in norms:
@@ -199,11 +200,10 @@ def _fit_norms(net: nn.Module, norms: list[tuple[nn.BatchNorm2d, Tensor]], probe
             probe.through(net)
     for part in frozen:
         part.training = False
-    total = sum(len(pair.clean) for pair in probe.pairs) * probe.team.size
     for norm, units in norms:
-        mean, variance = sums[norm]
-        probe.team.add([mean, variance])
+        mean, variance, images = sums[norm]
+        probe.team.add([mean, variance, images])
         assert norm.running_mean is not None
         assert norm.running_var is not None
-        norm.running_mean[units] = mean[units] / total
-        norm.running_var[units] = variance[units] / total
+        norm.running_mean[units] = mean[units] / images
+        norm.running_var[units] = variance[units] / images

@@ -145,7 +145,7 @@ def _header(path: Path, key: str) -> dict[str, Any]:
             value = json.loads((file.metadata() or {})[key])
         if not isinstance(value, dict):
             raise ValueError(f"its {key} are no object")
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
     return value
 

@@ -164,3 +164,17 @@ def test_what_does_not_go_together(more: list[str], said: str, capsys: Caught) -
     before = Path("a.png").read_bytes()
     assert main(["run", "a.png", "--in-place", "-m", "dt.gaussian", *more]) == 2
     assert said in capsys.readouterr().err and Path("a.png").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["a.pgm", "a.jpg"])
+def test_what_lies_behind_a_picture_is_not_lost(tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Pillow.fromarray(np.random.default_rng(0).integers(0, 256, (16, 16), np.uint8)).save(name)
+    picture = Path(name).read_bytes()
+    content = picture + (picture if name == "a.pgm" else b"\0\0\0\x18ftypmp42" + bytes(99))
+    Path(name).write_bytes(content)
+    assert main(["run", name, "--in-place", "-m", "median"]) != 0
+    assert Path(name).read_bytes() == content
+    assert main(["run", name, "--in-place", "-m", "median", "--force"]) == 0
+    Path(name).write_bytes(picture + b"\0\n" * 8)
+    assert main(["run", name, "--in-place", "-m", "median"]) == 0, "padding is no loss"

@@ -214,3 +214,9 @@ def test_weights_that_are_damaged_missing_or_of_another_model(
     (place / "dt.sp.safetensors").unlink()
     assert main(["run", "a.png", "-m", "dt.sp"]) == 5
     assert "'dt.sp' are missing" in capsys.readouterr().err
+
+
+def test_a_weights_file_has_no_other_name(here: Path, capsys: Caught) -> None:
+    file = str(shelf.path_of(shelf.find("dt.sp")))
+    assert main(["run", "noisy.png", "--model", "dt.nonsense", "--weights", file]) == 2
+    assert "dt.nonsense" in capsys.readouterr().err

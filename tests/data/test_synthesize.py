@@ -180,6 +180,14 @@ def test_force_replaces_a_set_and_nothing_else(pictures: Path, tmp_path: Path) -
     assert _content(target) == _content(tmp_path / "fresh") | {"train/mine.txt": b"mine"}
 
 
+def test_force_leaves_no_clean_images_of_photographs(pictures: Path, tmp_path: Path) -> None:
+    target = tmp_path / "set"
+    _make(open_source(pictures), target, replace(SETTINGS, noise=("camera:0.02+0.01+90",)))
+    _make(open_source(pictures), target, force=True)
+    _make(open_source(pictures), tmp_path / "fresh")
+    assert _content(target) == _content(tmp_path / "fresh")
+
+
 def test_cut_short_the_same_set_goes_on_and_another_is_refused(pictures: Path, tmp_path: Path) -> None:
     source, target = open_source(pictures), tmp_path / "set"
     splits = split(source.names, SETTINGS.val, SETTINGS.seed)
@@ -268,7 +276,9 @@ def test_words_of_a_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"source": 1}', "no json", '{"noise": "sp:0.1"}'], ids=lambda text: text or "empty"
+    "text",
+    ["", "[]", "{}", '{"source": 1}', "no json", '{"noise": "sp:0.1"}', "[" * 100_000],
+    ids=lambda text: text[:20] or "empty",
 )
 def test_what_is_no_manifest(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.jsonl").write_text(text)

@@ -1,5 +1,6 @@
 """Nets that see: from the shelf, a file, a run, or torchvision's VGG-16."""
 
+import random
 from pathlib import Path
 
 import pytest
@@ -87,6 +88,19 @@ def test_files_that_are_no_weights(tmp_path: Path, name: str, content: bytes) ->
         features_of(f"vgg16:{tmp_path / name}", CPU)
     with pytest.raises(WeightsError, match="cannot be read"):
         features_of("vgg16:nowhere.pth", CPU)
+
+
+def test_damaged_files(tmp_path: Path) -> None:
+    torch.save({"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(64)}, tmp_path / "w.pth")
+    whole = (tmp_path / "w.pth").read_bytes()
+    generator = random.Random(0)
+    for _ in range(150):
+        data = bytearray(whole)
+        for place in generator.sample(range(400), 3):  # where its pickle is
+            data[place] = generator.randrange(256)
+        (tmp_path / "w.pth").write_bytes(data)
+        with pytest.raises(WeightsError):
+            features_of(f"vgg16:{tmp_path / 'w.pth'}", CPU)
 
 
 def test_a_file_of_something_else(tmp_path: Path) -> None:

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 
 from denoise_cli import methods
-from denoise_cli.errors import DenoiseError, InputError, OutputError, UsageError
+from denoise_cli.errors import DenoiseError, DeviceError, InputError, OutputError, UsageError
 from denoise_cli.image import Image, Source
 from denoise_cli.inference import pipeline
 from denoise_cli.inference.inputs import Item
 from denoise_cli.inference.patterns import Grain
 from denoise_cli.inference.pipeline import TOGETHER, Job, Loaded, Result, process
 from denoise_cli.inference.run import Answer, Engine, answer, answer_all
-from denoise_cli.inference.workbench import Wish, Workbench
+from denoise_cli.inference.workbench import Sight, Wish, Workbench
 from denoise_cli.methods.median import Options
 
 JOBS = [Job(Item(f"{index}.png", f"{index}.png"), (Path(f"out/{index}.png"),)) for index in range(12)]
@@ -130,3 +130,17 @@ def test_the_workbench_tells_wrong_wishes_at_once() -> None:
         Workbench(Wish(model="median", counts=(5,)), lambda _: card.options)
     with pytest.raises(UsageError, match="There is no model 'medain'"):
         Workbench(Wish(model="medain"), lambda _: card.options)
+
+
+def test_too_little_memory_to_look_at_one_image_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Workbench.see
+
+    def see(self: Workbench, image: Image) -> Sight:
+        if image.source.name == "2.png":
+            raise MemoryError
+        return plain(self, image)
+
+    monkeypatch.setattr(Workbench, "see", see)
+    results = list(process(iter(JOBS), bench(), read, lambda result, loaded, estimates: None))
+    assert [result.item.name for result in results if isinstance(result.error, DeviceError)] == ["2.png"]
+    assert sum(result.error is None and not result.skipped for result in results) == len(JOBS) - 5

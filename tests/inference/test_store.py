@@ -99,3 +99,16 @@ def test_names_of_the_same_file(tmp_path: Path) -> None:
     assert here.identity("memory://x/a.png") == here.identity("memory:///x/a.png")
     with pytest.raises(UsageError, match="cannot be used"):
         here.identity("nothing://x")
+
+
+def test_a_journal_that_can_only_be_written_anew_and_cannot_be(memory: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_appending(*_: object, **__: object) -> None:
+        raise NotImplementedError
+
+    def refuse(*_: object, **__: object) -> None:
+        raise RuntimeError("403 Forbidden")
+
+    monkeypatch.setattr(type(memory), "open", no_appending)
+    monkeypatch.setattr(type(memory), "pipe_file", refuse)
+    with pytest.raises(OutputError, match="403 Forbidden"):
+        Remote("memory://out", "/").append(WHERE, b"line")

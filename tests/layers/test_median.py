@@ -87,3 +87,12 @@ def test_a_compiled_net_leaves_its_medians_as_they_are() -> None:
         net.compile(backend=collect)
         assert torch.equal(net(image), expected)
     assert len(graphs) == 2  # one on each side of the medians
+
+
+@pytest.mark.parametrize("side", [3, 5])
+def test_an_exported_layer_takes_any_size(side: int) -> None:
+    layer = MedianLayer(side)
+    free = {2: torch.export.Dim("h", min=8), 3: torch.export.Dim("w", min=8)}
+    program = torch.export.export(layer, (torch.rand(1, 2, 12, 16),), dynamic_shapes=(free,))
+    image = torch.rand(1, 2, 9, 31)
+    assert torch.equal(program.module()(image), layer(image))

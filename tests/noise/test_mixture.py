@@ -32,3 +32,12 @@ def test_plus_signs_within_are_no_others() -> None:
 
 def test_the_name_of_its_folder_is_one_for_every_system() -> None:
     assert folder_of("0.5*gaussian:0..55 + 0.5*mixed:25+0.05") == "0.5-gaussian-0..55+0.5-mixed-25+0.05"
+
+
+def test_only_the_ratio_of_the_weights_counts() -> None:
+    clean = torch.rand(16, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    found = [
+        noise.parse(f"{one}*gaussian:25 + {other}*sp:0.2")(clean, torch.Generator().manual_seed(1)).noisy
+        for one, other in (("0.5", "0.25"), ("2e-50", "1e-50"), ("2e39", "1e39"))
+    ]
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])

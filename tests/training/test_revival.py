@@ -16,7 +16,7 @@ from denoise_cli.methods import cbdnet, dncnn
 from denoise_cli.noise import Pair
 from denoise_cli.training import loop
 from denoise_cli.training.folder import LAST
-from denoise_cli.training.revival import Probe, layers_of, revive
+from denoise_cli.training.revival import Probe, _fit_norms, layers_of, revive
 from denoise_cli.training.run import Run
 
 RECIPE = Recipe(noise="gaussian:25", patch=16, batch=4, steps=10, loss="mse")
@@ -95,6 +95,33 @@ def test_the_statistics_of_new_units_are_those_of_their_inputs() -> None:
     assert norm.running_mean[2].item() == pytest.approx(torch.stack(features).mean().item(), rel=1e-4)
     assert norm.running_var[2].item() == pytest.approx(torch.stack([f.var() for f in features]).mean().item(), rel=1e-2)
     assert torch.equal(norm.running_mean[[0, 1, 3, 4, 5]], kept[[0, 1, 3, 4, 5]])
+
+
+def test_a_norm_that_is_met_again_and_again() -> None:
+    """A net that iterates shows its norms the images of every iteration."""
+
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.norm = nn.BatchNorm2d(4)
+
+        def forward(self, features: Tensor) -> Tensor:
+            return self.norm(features) + self.norm(features)  # type: ignore[no-any-return]
+
+    class Through:
+        pairs = _pairs()
+        team = Probe(pairs, RECIPE, torch.float32).team
+
+        def through(self, net: nn.Module) -> None:
+            with torch.no_grad():
+                for seed in range(len(self.pairs)):
+                    net(torch.randn((2, 4, 8, 8), generator=seeds.generator(seed)) + 1)
+
+    net = Twice()
+    _fit_norms(net, [(net.norm, torch.tensor([1, 2]))], Through())  # type: ignore[arg-type]
+    assert net.norm.running_mean is not None and net.norm.running_var is not None
+    assert net.norm.running_mean[1:3].tolist() == pytest.approx([1, 1], abs=0.2)
+    assert net.norm.running_var[1:3].tolist() == pytest.approx([1, 1], abs=0.3)
 
 
 def test_a_stage_that_is_dead_as_a_whole_takes_part_again() -> None:
