@@ -121,10 +121,17 @@ def fit_images(card: "Method", config: Any, options: Any, job: Job) -> None:
     stdin = streams.read_stdin(f"denoise fit-{card.name} - -o - > clean.png") if piped else b""
     settings = {"fit": card.name, "config": asdict(config), "options": asdict(options)}
     key = digest_of(settings | {"time": job.time, "precision": job.precision})
-    done, changed = _done([] if job.force else existing, Journals(layout), key, stdin, limit)
+    journals = Journals(layout)
+    done, changed = _done([] if job.force else existing, journals, key, stdin, limit)
     left = [item for item in items if item not in done]
     answers = [] if to_stdout else [layout.paths(item)[0] for item in left]
-    job.watch.check(items, answers, most_steps(options), force=job.force)
+    own = {journal for item in left if (journal := journals.of(item)) is not None}
+
+    def known(path: Path) -> bool:
+        found = (journal.made(path) for journal in own if path.is_relative_to(journal.folder))
+        return any(entry is not None and entry.settings == key for entry in found)
+
+    job.watch.check(items, answers, most_steps(options), known, job.force)
     if found.earlier:
         screen.say(f"{len(found.earlier)} results of earlier runs are left out, such as {found.earlier[0]}")
     for item, path in done.items():

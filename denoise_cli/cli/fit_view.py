@@ -34,8 +34,10 @@ class Watch:
     save_every: int | None
     preview: Path | None
 
-    def check(self, items: "Sequence[Item]", answers: "Sequence[Path]", steps: int, *, force: bool) -> None:
-        """Raise where it cannot be shown, before any work; no ``answers`` are one on stdout."""
+    def check(
+        self, items: "Sequence[Item]", answers: "Sequence[Path]", steps: int, known: Callable[[Path], bool], force: bool
+    ) -> None:
+        """Raise where it cannot be shown, before any work. No ``answers``: one on stdout. ``known`` files are ours."""
         from denoise_cli.fitting.history import check_curve
         from denoise_cli.image import format_of
 
@@ -66,7 +68,7 @@ class Watch:
                 )
         shots = [snapshot(answer, number) for answer in answers for number in numbers]
         for path in () if force else (*named, *shots):
-            if path.exists():
+            if path.exists() and not (path in shots and known(path)):
                 raise ExistsError(f"{path} exists already.", AGAIN)
 
 
@@ -275,18 +277,19 @@ class _View:
         from denoise_cli.image import encode, format_of
         from denoise_cli.inference.journal import Journal, digest
 
-        data = encode(answer, format_of(path))
+        data, again = encode(answer, format_of(path)), path in self._saved
         if self.task.journal is not None:
-            Journal(self.task.journal).add(record, self.task.settings, content, {path: digest(data)})
-        write_atomically(path, data, force=self.task.force)
+            journal = Journal(self.task.journal)
+            again = again or ("step" in record and journal.made(path) is not None)
+            journal.add(record, self.task.settings, content, {path: digest(data)})
+        write_atomically(path, data, force=self.task.force or again)
 
     def _save(self, standing: "Standing", row: "Row") -> None:
-        from denoise_cli.image import write
-
         path, every = self.task.path, self.task.watch.save_every
         if every is not None and path is not None and row.number % every == 0:
             place = snapshot(path, row.number)
-            write(self.as_image(standing.step.estimate), place, force=self.task.force or place in self._saved)
+            record = {"input": self.task.item.name, "step": row.number}
+            self._write(self.as_image(standing.step.estimate), place, record, "")
             self._saved.add(place)  # a fit that begins again comes by once more
         if self.task.watch.preview is not None and row.number in _SHOWN:
             if self._shown and row.number == _SHOWN[0]:

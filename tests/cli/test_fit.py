@@ -143,6 +143,25 @@ def test_nothing_is_two_things_or_overwritten(tmp_path: Path, capsys: pytest.Cap
     assert [path.name for path in (tmp_path / "out").glob("*.png")] == ["noisy.png"]
 
 
+def test_a_fit_that_was_cut_short_goes_on_over_its_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    noisies = [str(picture(tmp_path / name)) for name in ("a.png", "b.png")]
+    out = tmp_path / "out"
+    fit = ["fit-dip", *noisies, "-o", str(out), "--iters", "4", "--save-every", "2", *TINY]
+    assert main(fit) == 0
+    whole = {path.name: path.read_bytes() for path in out.glob("*.png")}
+    assert len(whole) == 6
+    (out / "b.png").unlink()
+    assert main([*fit, "--seed", "5"]) == 4, "they are of other settings"
+    assert main(fit) == 0
+    assert "a.png: done before" in capsys.readouterr().err
+    assert {path.name: path.read_bytes() for path in out.glob("*.png")} == whole
+    (out / "b.png").unlink()
+    (out / "b-step2.png").unlink()
+    picture(out / "b-step2.png")
+    assert main(fit) == 4
+    assert "b-step2.png exists already" in capsys.readouterr().err
+
+
 def test_the_sheet_of_a_long_strip_is_not_enlarged(tmp_path: Path) -> None:
     strip = tmp_path / "strip.png"
     write(Image(np.full((1, 400, 2), 0.4, np.float32), Source("x", mode="L", depth=8)), strip, force=False)
